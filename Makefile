@@ -1,0 +1,51 @@
+# The developer interface. `make help` lists the targets.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RUN_STAMP := $(VENV)/.runtime
+DEV_STAMP := $(VENV)/.development
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check bench clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1 # /' | column -t -s '#'
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; set PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) 2>/dev/null || { rm -rf $(VENV); deploy/install-system-package python3-venv; $(PYTHON) -m venv $(VENV); }
+
+$(RUN_STAMP): requirements.lock pyproject.toml | $(BIN)/python
+	@echo "Installing the packages (once)…"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(DEV_STAMP): requirements-dev.lock $(RUN_STAMP)
+	@echo "Installing the development packages (once)…"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+setup: $(DEV_STAMP) ## install everything the other targets need
+	@command -v chromium >/dev/null || deploy/install-system-package chromium
+
+run: $(RUN_STAMP) ## start the web app, the gateway and the streamer; ARGS="--demo" passes options
+	@exec $(BIN)/langwatch up $(ARGS)
+
+check: setup ## lint, types and import contracts
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+test: check ## everything that must hold: check, then all tests
+	@$(BIN)/pytest $(ARGS)
+
+bench: setup ## measure against peers in the same run; prints ratios
+	@command -v nginx >/dev/null || deploy/install-system-package nginx-light
+	@command -v wrk >/dev/null || deploy/install-system-package wrk
+	@$(BIN)/python -m bench $(ARGS)
+
+clean: ## remove what setup and the tests made
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
