@@ -1,0 +1,35 @@
+"""Identifiers and fresh secrets. Hashing and sealing them is the work of ``core.secrets``."""
+
+import base64
+import os
+import secrets
+from datetime import datetime
+
+from core.clock import to_ms
+from rules.keys import CROCKFORD, INGESTION_SECRET_PREFIX, VIRTUAL_KEY_PREFIX
+
+
+def new_ulid(now: datetime) -> str:
+    """Return a ULID: 48 bits of milliseconds and 80 random bits, 26 Crockford base32 characters."""
+    number = (to_ms(now) << 80) | int.from_bytes(os.urandom(10))
+    return "".join(CROCKFORD[(number >> shift) & 31] for shift in range(125, -1, -5))
+
+
+def new_id(prefix: str, now: datetime) -> str:
+    """Return a sortable opaque id such as ``vk_01J…``."""
+    return f"{prefix}_{new_ulid(now)}"
+
+
+def new_virtual_key(now: datetime) -> str:
+    """Return a fresh virtual key in clear; it is shown once and stored only as a hash."""
+    return VIRTUAL_KEY_PREFIX + new_ulid(now)
+
+
+def new_ingestion_secret() -> str:
+    """Return a fresh ingestion-source secret in clear: its prefix and 32 random bytes."""
+    return INGESTION_SECRET_PREFIX + base64.urlsafe_b64encode(os.urandom(32)).rstrip(b"=").decode()
+
+
+def new_token() -> str:
+    """Return 32 random bytes as URL-safe text, for one-time links and sessions."""
+    return secrets.token_urlsafe(32)

@@ -1,0 +1,7 @@
+"""Every table of the first release."""
+
+from core.models import ALL_MODELS
+
+
+def up(migrator, db):
+    db.create_tables(ALL_MODELS)

@@ -1,0 +1,121 @@
+"""Sealing, hashing and deriving secrets. Where a secret is kept is the models' and the settings' work."""
+
+import base64
+import hashlib
+import hmac
+import os
+from typing import Any
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+_SEAL = "enc:v1"
+_NONCE_BYTES = 12
+
+
+class Secret:
+    """A text that can't be formatted, logged or pickled by accident; ``reveal()`` is the only way in."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """Return the text. Call it where the secret is used, not earlier."""
+        return self._text
+
+    def __bool__(self) -> bool:
+        return bool(self._text)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and hmac.compare_digest(
+            self._text.encode(), other._text.encode()
+        )
+
+    def __hash__(self) -> int:
+        return hash((Secret, self._text))
+
+    def __repr__(self) -> str:
+        return f"set(len={len(self._text)})" if self._text else "unset"
+
+    __str__ = __repr__
+
+    def __format__(self, _: str) -> str:
+        return repr(self)
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a secret is not pickled")
+
+
+class SealError(Exception):
+    """What was sealed can't be opened: another key, another purpose, or altered bytes."""
+
+
+class Sealer:
+    """Seals small texts with AES-256-GCM under a named key; the purpose is authenticated with them."""
+
+    def __init__(self, keys: dict[str, bytes], current: str) -> None:
+        if current not in keys:
+            raise ValueError("the current key is not among the keys")
+        self._ciphers = {key_id: AESGCM(key) for key_id, key in keys.items()}
+        self._current = current
+
+    def seal(self, text: str, purpose: str) -> str:
+        """Return ``enc:v1:<key id>:<base64>``; the same purpose must be named to open it."""
+        nonce = os.urandom(_NONCE_BYTES)
+        sealed = self._ciphers[self._current].encrypt(nonce, text.encode(), purpose.encode())
+        return f"{_SEAL}:{self._current}:{base64.urlsafe_b64encode(nonce + sealed).decode()}"
+
+    def open(self, sealed: str, purpose: str) -> Secret:
+        """Return what was sealed. Raises SealError."""
+        try:
+            mark, version, key_id, body = sealed.split(":", 3)
+            data = base64.urlsafe_b64decode(body)
+            if f"{mark}:{version}" != _SEAL:
+                raise ValueError(mark)
+            opened = self._ciphers[key_id].decrypt(
+                data[:_NONCE_BYTES], data[_NONCE_BYTES:], purpose.encode()
+            )
+        except (ValueError, KeyError, InvalidTag):
+            raise SealError(f"cannot open what was sealed for {purpose}") from None
+        return Secret(opened.decode())
+
+
+def derive(secret: Secret, purpose: str) -> bytes:
+    """Return 32 bytes that follow from a secret and a purpose (HKDF-SHA256, one block, RFC 5869)."""
+    extracted = hmac.digest(b"langwatch", secret.reveal().encode(), hashlib.sha256)
+    return hmac.digest(extracted, purpose.encode() + b"\x01", hashlib.sha256)
+
+
+def key_id_of(key: bytes) -> str:
+    """Return a short public name of a key, so that sealed values say which key opens them."""
+    return hashlib.sha256(b"key id" + key).hexdigest()[:8]
+
+
+def sealer_for(master: Secret, purpose: str = "database") -> Sealer:
+    """Return the sealer whose key is derived from one master secret."""
+    key = derive(master, f"seal {purpose}")
+    return Sealer({key_id_of(key): key}, key_id_of(key))
+
+
+def peppered_hash(pepper: Secret, secret: str) -> str:
+    """Return the lower-hex HMAC-SHA256 under which a machine-made secret is stored and looked up."""
+    return hmac.digest(pepper.reveal().encode(), secret.encode(), hashlib.sha256).hex()
+
+
+def sign_request(secret: Secret, method: str, path: str, timestamp: str, body: bytes) -> str:
+    """Return the signature of an internal call: hex HMAC-SHA256 over method, path, time and body digest.
+
+    ``path`` has no query string; ``timestamp`` is unix seconds as text.
+    """
+    canonical = "\n".join((method, path, timestamp, hashlib.sha256(body).hexdigest()))
+    return hmac.digest(secret.reveal().encode(), canonical.encode(), hashlib.sha256).hex()
+
+
+def signature_matches(
+    secrets: tuple[Secret, ...], signature: str, method: str, path: str, timestamp: str, body: bytes
+) -> bool:
+    """Say whether one of the secrets made this signature, in constant time for each."""
+    made = [sign_request(s, method, path, timestamp, body) for s in secrets if s]
+    return any(hmac.compare_digest(m.encode(), signature.encode()) for m in made)

@@ -1,0 +1,78 @@
+"""What a call costs. One function serves estimate and settlement; finding a price is the catalogue's work."""
+
+from dataclasses import dataclass
+
+from rules.usage import Usage
+
+TOKENS_PER_MTOK = 1_000_000
+NANOUSD_PER_USD = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """List prices in nano-USD per million tokens, one for each class of token."""
+
+    input_nanousd: int
+    output_nanousd: int
+    cache_read_nanousd: int
+    cache_write_nanousd: int
+    cache_write_1h_nanousd: int
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """A model's price: base rates, dearer rates for long prompts, and where it was found."""
+
+    base: Rates
+    tiers: tuple[tuple[int, Rates], ...] = ()
+    """``(start, rates)`` ascending; a prompt above ``start`` tokens pays ``rates`` for all its tokens."""
+    source: str = ""
+    """The catalogue and its date, or ``flat`` when the model is unknown to it."""
+
+    @property
+    def is_known(self) -> bool:
+        """False for the flat price that stands in for a model without a published one."""
+        return self.source != FLAT_SOURCE
+
+
+FLAT_SOURCE = "flat"
+# An unknown model is priced like a mid-frontier one (3 and 15 USD per million tokens, the list price of
+# Anthropic's Sonnet line), so that a budget also bounds what no catalogue knows yet.
+FLAT_PRICE = Price(
+    Rates(3_000_000_000, 15_000_000_000, 300_000_000, 3_750_000_000, 6_000_000_000), (), FLAT_SOURCE
+)
+FREE_PRICE = Price(Rates(0, 0, 0, 0, 0), (), "free")
+
+
+def rates_for(price: Price, prompt_tokens: int) -> Rates:
+    """Return the rates that a prompt of this length pays."""
+    chosen = price.base
+    for start, rates in price.tiers:
+        if prompt_tokens > start:
+            chosen = rates
+    return chosen
+
+
+def cost_nanousd(usage: Usage, price: Price) -> int:
+    """Return the cost in nano-USD, rounded up once, at the end.
+
+    Rounding up keeps a budget from being overrun one fraction at a time.
+    Raises ValueError on a negative count, which would refill a budget.
+    """
+    rates = rates_for(price, usage.prompt_tokens)
+    if (
+        usage.input_tokens < 0
+        or usage.output_tokens < 0
+        or usage.cache_read_tokens < 0
+        or usage.cache_write_tokens < 0
+        or usage.cache_write_1h_tokens < 0
+    ):
+        raise ValueError(f"token counts must not be negative: {usage}")
+    total = (
+        usage.input_tokens * rates.input_nanousd
+        + usage.output_tokens * rates.output_nanousd
+        + usage.cache_read_tokens * rates.cache_read_nanousd
+        + usage.cache_write_tokens * rates.cache_write_nanousd
+        + usage.cache_write_1h_tokens * rates.cache_write_1h_nanousd
+    )
+    return -(-total // TOKENS_PER_MTOK)
