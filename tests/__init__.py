@@ -1,0 +1,1 @@
+"""All tests; imported as a package so that programs such as tests.provider run as modules."""

@@ -1,0 +1,163 @@
+"""The fake provider's server: which answer a request gets, and the control addresses of tests.
+
+`/_control/...` is for tests: calls, state, behaviour, reset. Everything else is provider API.
+"""
+
+from collections import deque
+from pathlib import Path
+
+import httptools
+import orjson
+import trio
+
+from tests.provider import answers
+from tests.provider.answers import ANTHROPIC, OPENAI, Answer, Dialect, Request
+from tests.provider.behaviour import NORMAL, Behaviour, parse
+from tests.provider.delivery import Delivery
+from tests.provider.record import Record
+from tests.provider.wire import ClientLeftError, Connection
+
+BACKLOG = 4096
+_KEY_HEADERS = (b"authorization", b"x-api-key")
+_NO_CONTENT = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
+
+
+class Provider:
+    """State of one running fake: its record and the scripts that wait for requests."""
+
+    def __init__(self, journal: Path | None = None) -> None:
+        self.record = Record(journal)
+        self._scripts: deque[tuple[str, int | None]] = deque()
+        self._connections = 0
+
+    async def serve(self, listener: trio.SocketListener) -> None:
+        """Serve until cancelled."""
+        await trio.serve_listeners(self._connected, [listener])
+
+    async def _connected(self, stream: trio.SocketStream) -> None:
+        self._connections += 1
+        self.record.open_connections += 1
+        connection = Connection(stream.socket, self._connections)
+        try:
+            while await self._exchange(connection):
+                pass
+        except (ClientLeftError, trio.BrokenResourceError):
+            pass
+        except httptools.HttpParserError:
+            with trio.move_on_after(1):
+                await stream.send_all(b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n")
+        finally:
+            stream.socket.close()
+            self.record.open_connections -= 1
+
+    async def _exchange(self, connection: Connection) -> bool:
+        request = await connection.next_request()
+        if request.path.startswith("/_control/"):
+            await connection.send(self._control(request))
+            return connection.keep_alive
+        if request.method == "HEAD":
+            await connection.send(_NO_CONTENT)
+            return connection.keep_alive
+        try:
+            script, behaviour = self._behaviour(request)
+        except ValueError as error:
+            await connection.send(_refused(str(error)))
+            return connection.keep_alive
+        call = self.record.accept(request, connection.number, script)
+        answer = self._answer(request, behaviour)
+        self.record.answering(call, answer)
+        outcome, usable = "client_closed", False
+        try:
+            gzip_too = b"gzip" in request.headers.get(b"accept-encoding", b"")
+            delivery = Delivery(connection, answer, behaviour, call, gzip_too)
+            outcome, usable = await delivery.run()
+        except ClientLeftError:
+            pass
+        finally:
+            self.record.ended(call, answer, outcome)
+        if behaviour.stale and usable:
+            return await self._go_stale(connection, behaviour.stale)
+        return usable and connection.keep_alive
+
+    async def _go_stale(self, connection: Connection, how: str) -> bool:
+        if how != "idle":
+            await connection.read()
+            if how == "reset":
+                connection.reset()
+        return False
+
+    def _behaviour(self, request: Request) -> tuple[str, Behaviour]:
+        script = request.headers.get(b"x-fake-behaviour", b"").decode("latin-1")
+        if not script and isinstance(request.json, dict):
+            script = str(request.json.get("model", "")).partition("#")[2]
+        if not script and self._scripts:
+            script, left = self._scripts[0]
+            if left is not None:
+                self._scripts.popleft()
+                if left > 1:
+                    self._scripts.appendleft((script, left - 1))
+        return script, parse(script) if script else NORMAL
+
+    def _answer(self, request: Request, behaviour: Behaviour) -> Answer:
+        dialect = _dialect(request)
+        if not any(request.headers.get(name) for name in _KEY_HEADERS):
+            return answers.error(dialect, Behaviour(status=401))
+        match request.method, request.path:
+            case ("POST", "/v1/chat/completions"):
+                return answers.answer(OPENAI, request, behaviour)
+            case ("POST", "/v1/messages"):
+                return answers.answer(ANTHROPIC, request, behaviour)
+            case ("POST", "/v1/messages/count_tokens"):
+                return answers.count_tokens(request, behaviour)
+            case ("GET", "/v1/models"):
+                return answers.models(dialect, behaviour)
+        return answers.error(dialect, Behaviour(status=404))
+
+    # For tests.
+    def _control(self, request: Request) -> bytes:
+        match request.method, request.path:
+            case ("GET", "/_control/calls"):
+                return _ok(self.record.as_json())
+            case ("GET", "/_control/state"):
+                return _ok(orjson.dumps(self.record.state()))
+            case ("POST", "/_control/behaviour"):
+                return self._script(request.json or {})
+            case ("POST", "/_control/reset"):
+                self._scripts.clear()
+                self.record.forget()
+                return _ok(b"{}")
+        return b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n"
+
+    def _script(self, asked: dict[str, object]) -> bytes:
+        script, times = str(asked["behaviour"]), asked.get("times")
+        try:
+            parse(script)
+        except ValueError as error:
+            return _refused(str(error))
+        if times is None:
+            self._scripts.clear()
+        self._scripts.append((script, int(str(times)) if times is not None else None))
+        return _ok(b"{}")
+
+
+def _dialect(request: Request) -> Dialect:
+    if request.path.startswith("/v1/messages") or b"anthropic-version" in request.headers:
+        return ANTHROPIC
+    return OPENAI
+
+
+def _ok(body: bytes) -> bytes:
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+    return head % len(body) + body
+
+
+def _refused(message: str) -> bytes:
+    body = message.encode()
+    return b"HTTP/1.1 400 Bad Request\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
+
+
+async def run(host: str, port: int, journal: Path | None) -> None:
+    """Serve on `host:port` (0 picks one) and print `{"port": N}` once connections are taken."""
+    listeners = await trio.open_tcp_listeners(port, host=host, backlog=BACKLOG)
+    print(orjson.dumps({"port": listeners[0].socket.getsockname()[1]}).decode(), flush=True)
+    await Provider(journal).serve(listeners[0])
