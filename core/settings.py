@@ -302,7 +302,7 @@ class Settings:
     spool_max_bytes: int = _row(
         "LW_GATEWAY_SPEND_SPOOL_MAX_BYTES",
         _whole,
-        64 * MIB,
+        1024 * MIB,
         "bytes",
         "How much unshipped record a gateway worker may keep before it refuses calls.",
     )
