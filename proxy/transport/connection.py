@@ -1,0 +1,228 @@
+"""One client connection: its socket, its reader, its time limits and its leash. Knows no ASGI.
+
+One task uses it, in turn for reading and writing. It sets no timer per request: departures are seen
+by the watcher and lateness by the sweeper, and both act through ``client_left`` and ``expire``.
+"""
+
+import contextlib
+import socket
+import struct
+import time
+
+import trio
+from trio.lowlevel import checkpoint, wait_readable, wait_writable
+
+from proxy.transport import answer
+from proxy.transport.asgi import Address
+from proxy.transport.faults import AbortConnection, ClientGone, RequestRefused
+from proxy.transport.leash import Leash, LeashReason
+from proxy.transport.limits import ServerLimits
+from proxy.transport.request import Request, RequestReader
+
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+_PROGRESS_BYTES = 64 * 1024
+_CHECKPOINT_EVERY = 32
+"""A write that never blocks is no checkpoint; after this many in a row we make one."""
+
+# One buffer serves all connections of the process: it is filled and parsed without an await between.
+_BUFFER = memoryview(bytearray(64 * 1024))
+
+
+class ClientConnection:
+    """A client's socket with what the front door knows about it; ``leash`` is the application's."""
+
+    def __init__(self, sock: socket.socket, limits: ServerLimits) -> None:
+        self.sock = sock
+        self.fd = sock.fileno()
+        self.limits = limits
+        self.reader = RequestReader(limits)
+        self.gone = False
+        """The client closed its side; nothing sent from now on would be read."""
+        self.timed_out = False
+        self.torn = False
+        """A write stopped half way, so the byte stream cannot be continued."""
+        self.busy = False
+        """An exchange is under way, as opposed to waiting for a request."""
+        self.closing = False
+        self.client = _address(sock.getpeername)
+        self.server = _address(sock.getsockname)
+        self._leash: Leash | None = None
+        self._departed: trio.Event | None = None
+        self._read_by: float | None = time.monotonic() + limits.header_read_seconds
+        self._writes = 0
+
+    @property
+    def leash(self) -> Leash | None:
+        """The leash of the exchange under way, attached and detached by the application."""
+        return self._leash
+
+    @leash.setter
+    def leash(self, leash: Leash | None) -> None:
+        self._leash = leash
+        if self.gone and leash is not None:
+            leash.pull(LeashReason.CLIENT_GONE)
+
+    def client_left(self) -> None:
+        """Note that the client has gone, and stop the exchange. Safe to call at any time, any number of times."""
+        if self.gone or self.timed_out or self.closing:
+            return
+        self.gone = True
+        if self._leash is not None:
+            self._leash.pull(LeashReason.CLIENT_GONE)
+        if self._departed is not None:
+            self._departed.set()
+
+    async def wait_departed(self) -> None:
+        """Return once the client has left."""
+        if self._departed is None:
+            self._departed = trio.Event()
+        if not self.gone:
+            await self._departed.wait()
+
+    def expire(self, now: float) -> None:
+        """Act on the limits that lie before ``now``: pull the leash, or give up reading."""
+        if self._read_by is not None and now > self._read_by:
+            self.stop_reading()
+        leash = self._leash
+        if leash is not None and leash.expires_at is not None and now > leash.expires_at:
+            leash.pull(leash.expiry_reason)
+
+    def stop_reading(self) -> None:
+        """Make the pending read end, without cancelling the task: it may still answer."""
+        self.timed_out = True
+        self._read_by = None
+        with contextlib.suppress(OSError):
+            self.sock.shutdown(socket.SHUT_RD)
+
+    async def next_request(self) -> Request | None:
+        """Return the next request, or None when there will not be one. Answers what is refused."""
+        reader = self.reader
+        ready = reader.ready
+        if ready:
+            await checkpoint()
+            return ready.popleft()
+        while reader.error is None:
+            if not await self._read():
+                if self.timed_out and reader.mid_head:
+                    await self.refuse(
+                        RequestRefused(408, "request_timeout", "The request head is incomplete.")
+                    )
+                return None
+            if ready:
+                self._read_by = None
+                return ready.popleft()
+        await self.refuse(reader.error)
+        return None
+
+    def await_next(self) -> None:
+        """Start the idle limit: an exchange is over and the connection stays open."""
+        self._read_by = time.monotonic() + self.limits.idle_seconds
+
+    async def read_body(self, request: Request) -> None:
+        """Read once more for ``request``. Raises ClientGone or, when it took too long, BodyTimeout."""
+        if self._read_by is None:
+            self._read_by = time.monotonic() + self.limits.body_read_seconds
+        if not await self._read() and not request.complete and not self.timed_out:
+            self.client_left()
+            raise ClientGone
+        if request.complete:
+            self._read_by = None
+
+    async def _read(self) -> bool:
+        while True:
+            await wait_readable(self.fd)
+            try:
+                count = self.sock.recv_into(_BUFFER)
+            except (BlockingIOError, InterruptedError):
+                continue
+            except OSError:
+                self.client_left()
+                return False
+            if count == 0:
+                return False
+            was_mid_head = self.reader.mid_head
+            self.reader.feed(_BUFFER[:count])
+            if self.reader.mid_head and not was_mid_head and not self.busy:
+                self._read_by = time.monotonic() + self.limits.header_read_seconds
+            return True
+
+    async def write(self, data: bytes) -> None:
+        """Hand ``data`` to the kernel, waiting while the client reads slowly.
+
+        Raises ClientGone. A client that takes longer than ``client_write_seconds`` for 64 KiB has
+        its leash pulled. A write that is cancelled tears the stream: later writes raise AbortConnection.
+        """
+        if self.torn:
+            raise AbortConnection
+        sent = self._send(data)
+        if sent == len(data):
+            self._writes += 1
+            if not self._writes % _CHECKPOINT_EVERY:
+                await checkpoint()
+            return
+        self.torn = True
+        await self._write_rest(memoryview(data)[sent:])
+        self.torn = False
+
+    def _send(self, data: bytes | memoryview) -> int:
+        if self.gone:
+            raise ClientGone
+        try:
+            return self.sock.send(data)
+        except (BlockingIOError, InterruptedError):
+            return 0
+        except OSError:
+            self.client_left()
+            raise ClientGone from None
+
+    async def _write_rest(self, rest: memoryview) -> None:
+        while rest:
+            renew_at = max(len(rest) - _PROGRESS_BYTES, 0)
+            with trio.move_on_after(self.limits.client_write_seconds) as patience:
+                while len(rest) > renew_at:
+                    await wait_writable(self.fd)
+                    rest = rest[self._send(rest) :]
+            if patience.cancelled_caught:
+                if self._leash is not None:
+                    self._leash.pull(LeashReason.SLOW_READER)
+                    await checkpoint()
+                raise AbortConnection
+
+    async def refuse(self, refusal: RequestRefused) -> None:
+        """Answer with ``refusal`` and let the client read it before the connection closes."""
+        with contextlib.suppress(ClientGone, AbortConnection):
+            await self.write(answer.refusal(refusal.status, refusal.code, refusal.message))
+            await self.linger()
+
+    async def linger(self) -> None:
+        """Read off what the client still sends for a moment: closing over unread bytes would reset
+        the connection and take the answer with it."""
+        self.closing = True
+        with contextlib.suppress(OSError), trio.move_on_after(self.limits.linger_seconds):
+            self.sock.shutdown(socket.SHUT_WR)
+            left_bytes = 16 * self.limits.max_drained_body_bytes
+            while left_bytes > 0:
+                await wait_readable(self.fd)
+                count = self.sock.recv_into(_BUFFER)
+                if count == 0:
+                    return
+                left_bytes -= count
+
+    def reset(self) -> None:
+        """Make the coming close a reset, so that the client cannot take what it has for the whole."""
+        with contextlib.suppress(OSError):
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+
+    def close(self) -> None:
+        """Close the socket. Pending bytes still go out unless ``reset`` was called."""
+        self.closing = True
+        self._leash = None
+        self.sock.close()
+
+
+def _address(name: "object") -> Address | None:
+    try:
+        host, port = name()[:2]  # type: ignore[operator]
+    except (OSError, ValueError):
+        return None
+    return (host, port)

@@ -1,0 +1,117 @@
+"""Opens upstream connections: resolve, check the address, connect to the checked address, TLS."""
+
+import ipaddress
+import socket
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import trio
+
+from proxy.transport.addresses import Network, refusal
+from proxy.transport.faults import Stage, UpstreamLost
+
+
+class Target(NamedTuple):
+    """Where to connect, and the key of the pool. ``host`` is a name or an address literal, without brackets."""
+
+    scheme: str
+    host: str
+    port: int
+    allow_private: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Dialer:
+    """How to connect: which private networks are allowed and whose certificates are trusted."""
+
+    allowed_networks: Sequence[Network] = ()
+    ca_file: str | None = None
+    connect_seconds: float = 10.0
+    context: ssl.SSLContext = field(init=False)
+
+    def __post_init__(self) -> None:
+        context = ssl.create_default_context(cafile=self.ca_file)
+        context.set_alpn_protocols(["http/1.1"])
+        object.__setattr__(self, "context", context)
+
+    async def connect(self, target: Target) -> socket.socket:
+        """Return a connected non-blocking socket (an SSLSocket for https). Raises UpstreamLost(connect)."""
+        with trio.move_on_after(self.connect_seconds):
+            try:
+                return await self._connect(target)
+            except (OSError, UnicodeError) as error:
+                raise UpstreamLost(Stage.CONNECT, _reason(error)) from None
+        raise UpstreamLost(Stage.CONNECT, "timed out")
+
+    async def _connect(self, target: Target) -> socket.socket:
+        detail = "the name has no address"
+        for family, address in await _resolve(target):
+            why = refusal(address[0].partition("%")[0], target.allow_private, self.allowed_networks)
+            if why is not None:
+                detail = f"refused: {why}"
+                continue
+            try:
+                return await self._open(target, family, address)
+            except OSError as error:
+                detail = _reason(error)
+        raise UpstreamLost(Stage.CONNECT, detail)
+
+    async def _open(
+        self, target: Target, family: socket.AddressFamily, address: tuple[str, int]
+    ) -> socket.socket:
+        sock = trio.socket.socket(family, socket.SOCK_STREAM)
+        try:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            await sock.connect(address)
+            plain = socket.socket(fileno=sock.detach())
+        except BaseException:
+            sock.close()
+            raise
+        plain.setblocking(False)
+        return plain if target.scheme == "http" else await self._secure(plain, target.host)
+
+    async def _secure(self, plain: socket.socket, host: str) -> ssl.SSLSocket:
+        # A cut must not look like an end, hence no suppressed ragged EOF.
+        secured = plain
+        try:
+            secured = tls = self.context.wrap_socket(
+                plain,
+                server_hostname=host,
+                do_handshake_on_connect=False,
+                suppress_ragged_eofs=False,
+            )
+            while True:
+                try:
+                    tls.do_handshake()
+                except ssl.SSLWantReadError:
+                    await trio.lowlevel.wait_readable(tls)
+                except ssl.SSLWantWriteError:
+                    await trio.lowlevel.wait_writable(tls)
+                else:
+                    return tls
+        except BaseException:
+            secured.close()
+            raise
+
+
+async def _resolve(
+    target: Target,
+) -> list[tuple[socket.AddressFamily, tuple[str, int]]]:
+    try:
+        literal = ipaddress.ip_address(target.host)
+    except ValueError:
+        found = await trio.socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
+        return [(family, (str(address[0]), target.port)) for family, _, _, _, address in found]
+    family = socket.AF_INET if literal.version == 4 else socket.AF_INET6
+    return [(family, (target.host, target.port))]
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"certificate not trusted: {error.verify_message}"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return type(error).__name__

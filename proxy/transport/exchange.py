@@ -1,0 +1,213 @@
+"""One request and its answer, as ASGI sees them: ``receive``, ``send`` and the framing of the answer."""
+
+import enum
+import logging
+from typing import Any
+
+from proxy.transport import answer
+from proxy.transport.asgi import App, Message, http_scope
+from proxy.transport.connection import ClientConnection
+from proxy.transport.faults import AbortConnection, BodyTimeout, ClientGone, RequestRefused
+from proxy.transport.request import Headers, Request
+
+_log = logging.getLogger(__name__)
+_BODILESS = frozenset({204, 304})
+
+
+class _Framing(enum.Enum):
+    LENGTH = 1
+    CHUNKED = 2
+    UNTIL_CLOSE = 3
+    NONE = 4
+
+
+class Exchange:
+    """Runs the application once. The connection stays usable only if ``run`` says so."""
+
+    __slots__ = (
+        "_body_left",
+        "_connection",
+        "_continued",
+        "_draining",
+        "_framing",
+        "_headers",
+        "_keep_alive",
+        "_request",
+        "_sent_body",
+        "_status",
+        "ended",
+    )
+
+    def __init__(self, connection: ClientConnection, request: Request, draining: bool) -> None:
+        self._connection = connection
+        self._request = request
+        self._keep_alive = request.keep_alive and not draining
+        self._continued = not request.expects_continue
+        self._status = 0
+        self._headers: Headers = []
+        self._framing: _Framing | None = None
+        self._body_left = 0
+        self._sent_body = False
+        self.ended = False
+        """The answer went out whole."""
+
+    async def run(self, app: App, state: dict[str, Any]) -> bool:
+        """Return whether the connection can take another request."""
+        connection = self._connection
+        scope = http_scope(self._request, state, connection.client, connection.server)
+        refusal = RequestRefused(500, "internal_error", "The request could not be served.")
+        try:
+            await app(scope, self.receive, self.send)
+        except (ClientGone, AbortConnection):
+            connection.reset()
+            return False
+        except RequestRefused as error:
+            refusal = error
+        except Exception:  # noqa: BLE001
+            # The edge of the transport: whatever the application lets out ends this exchange only.
+            if not connection.gone:
+                _log.exception("the application failed")
+        finally:
+            connection.leash = None
+            if self._framing is not None and not self.ended:
+                connection.reset()
+        if self.ended:
+            return self._keep_alive and await self._discard_rest()
+        if self._framing is None and not connection.gone:
+            await connection.refuse(refusal)
+        return False
+
+    async def receive(self) -> Message:
+        """Return what has arrived of the body, else wait; after the body, wait for the client to leave.
+
+        Raises BodyTooLarge, BodyTimeout, RequestRefused (malformed chunks) or ClientGone.
+        """
+        request = self._request
+        if self._sent_body:
+            await self._connection.wait_departed()
+            return {"type": "http.disconnect"}
+        if not request.complete or request.error is not None:
+            await self._await_body()
+        pieces = request.pieces
+        body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        request.pieces = []
+        self._sent_body = request.complete
+        return {"type": "http.request", "body": body, "more_body": not request.complete}
+
+    async def _await_body(self) -> None:
+        request, connection = self._request, self._connection
+        if request.error is None and not self._continued and not request.pieces:
+            self._continued = True
+            if self._framing is None:
+                await connection.write(answer.CONTINUE)
+        while request.error is None and not request.pieces and not request.complete:
+            await connection.read_body(request)
+            if connection.timed_out and not request.complete:
+                request.error = BodyTimeout()
+        if request.error is not None:
+            raise request.error
+
+    async def send(self, message: Message) -> None:
+        """Take an ASGI message. The head goes out with the first body message, in one write."""
+        if self._connection.gone:
+            raise ClientGone
+        if message["type"] == "http.response.body":
+            pieces = message.get("chunks")
+            if pieces is None:
+                body = message.get("body", b"")
+                pieces = (body,) if body else ()
+            await self._send_body(pieces, message.get("more_body", False))
+        elif message["type"] == "http.response.start":
+            if self._status:
+                raise RuntimeError("the answer has already been started")
+            self._status = message["status"]
+            self._headers = message["headers"]
+        else:
+            raise RuntimeError(f"not an HTTP message: {message['type']}")
+
+    async def _send_body(self, pieces: "list[bytes] | tuple[bytes, ...]", more: bool) -> None:
+        if self.ended or not self._status:
+            raise RuntimeError("a body message came before the start or after the end")
+        parts: list[bytes] = []
+        if self._framing is None:
+            parts.append(self._head(pieces, more))
+        if self._framing is _Framing.CHUNKED:
+            parts.extend([answer.chunk(piece) for piece in pieces if piece])
+            if not more:
+                parts.append(answer.LAST_CHUNK)
+        elif self._framing is not _Framing.NONE:
+            parts.extend(pieces)
+            if self._framing is _Framing.LENGTH:
+                self._count(sum(map(len, pieces)), more)
+        data = parts[0] if len(parts) == 1 else b"".join(parts)
+        if data:
+            await self._connection.write(data)
+        self.ended = not more
+
+    def _count(self, length: int, more: bool) -> None:
+        self._body_left -= length
+        if self._body_left < 0 or (self._body_left and not more):
+            raise answer.BadAnswer("the body does not have the length that the headers promised")
+
+    def _head(self, pieces: "list[bytes] | tuple[bytes, ...]", more: bool) -> bytes:
+        length: int | None = None
+        headers = []
+        for header in self._headers:
+            name = header[0]
+            if name == b"content-length":
+                length = int(header[1])
+            elif name == b"connection":
+                self._keep_alive = self._keep_alive and header[1].lower() != b"close"
+                continue
+            elif name == b"transfer-encoding":
+                continue
+            headers.append(header)
+        block = answer.header_block(headers)
+        if length is None and not more:
+            length = sum(map(len, pieces))
+            if self._status not in _BODILESS and self._request.method != b"HEAD":
+                block += b"content-length: %d\r\n" % length
+        return answer.status_line(self._status) + block + self._frame(length)
+
+    def _frame(self, length: int | None) -> bytes:
+        request = self._request
+        tail = b"\r\n"
+        if request.method == b"HEAD" or self._status in _BODILESS:
+            self._framing = _Framing.NONE
+        elif length is not None:
+            self._framing = _Framing.LENGTH
+            self._body_left = length
+        elif request.http_1_0:
+            self._framing = _Framing.UNTIL_CLOSE
+            self._keep_alive = False
+        else:
+            self._framing = _Framing.CHUNKED
+            tail = b"transfer-encoding: chunked\r\n\r\n"
+        if not request.complete and not self._can_discard():
+            self._keep_alive = False
+        if not self._keep_alive:
+            return b"connection: close\r\n" + tail
+        if request.http_1_0:
+            return b"connection: keep-alive\r\n" + tail
+        return tail
+
+    def _can_discard(self) -> bool:
+        # A client that waits for 100 Continue may or may not send the body after another answer,
+        # so the position in its stream is unknown (RFC 9110, 10.1.1).
+        rest_bytes = self._request.remaining_bytes
+        return self._continued and (
+            rest_bytes is None or rest_bytes <= self._connection.limits.max_drained_body_bytes
+        )
+
+    async def _discard_rest(self) -> bool:
+        request, connection = self._request, self._connection
+        limit_bytes = request.body_bytes + connection.limits.max_drained_body_bytes
+        while not request.complete:
+            if request.error is not None or request.body_bytes > limit_bytes:
+                await connection.linger()
+                return False
+            request.pieces.clear()
+            await connection.read_body(request)
+            if connection.timed_out:
+                return False
+        return True

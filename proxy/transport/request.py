@@ -1,0 +1,282 @@
+"""Reads requests off a byte stream: llhttp does the grammar, this adds what llhttp lets pass.
+
+No socket and no clock here. The same bytes give the same requests however they are cut up.
+"""
+
+import re
+from collections import deque
+
+import httptools
+
+from proxy.transport.faults import BodyTooLarge, RequestRefused
+from proxy.transport.limits import ServerLimits
+
+Headers = list[tuple[bytes, bytes]]
+
+_HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~%!$&'()*+,;=-]+)(?::[0-9]{1,5})?\Z")
+_ABSOLUTE = re.compile(rb"https?://([^/?#]*)(.*)\Z", re.IGNORECASE | re.DOTALL)
+_JUDGED = frozenset({b"host", b"content-length", b"transfer-encoding", b"expect", b"upgrade"})
+_WIRE_BYTES_PER_CHUNK = 12
+"""Size line of up to eight digits and the two line ends: what an honest chunk costs."""
+
+
+def bad_request(message: str) -> RequestRefused:
+    """Return the refusal of a malformed request."""
+    return RequestRefused(400, "bad_request", message)
+
+
+class Request:
+    """One request as it arrives: the head is whole, the body grows until ``complete``."""
+
+    __slots__ = (
+        "body_bytes",
+        "chunk_bytes",
+        "chunked",
+        "complete",
+        "content_length",
+        "error",
+        "expects_continue",
+        "headers",
+        "host",
+        "http_1_0",
+        "keep_alive",
+        "method",
+        "pieces",
+        "small_chunks",
+        "target",
+        "upgrades",
+    )
+
+    def __init__(self) -> None:
+        self.method = b""
+        self.target = b""
+        self.headers: Headers = []
+        self.host: bytes | None = None
+        self.content_length: int | None = None
+        self.chunked = False
+        self.expects_continue = False
+        self.upgrades = False
+        self.http_1_0 = False
+        self.keep_alive = True
+        self.pieces: list[bytes] = []
+        self.body_bytes = 0
+        self.chunk_bytes = 0
+        self.small_chunks = 0
+        self.complete = False
+        self.error: RequestRefused | None = None
+        """Set when the body turned out to be refused after the head was accepted."""
+
+    @property
+    def remaining_bytes(self) -> int | None:
+        """Body bytes still to come; None when only the end of the chunks will tell."""
+        if self.complete:
+            return 0
+        return None if self.content_length is None else self.content_length - self.body_bytes
+
+
+class RequestReader:
+    """Turns fed bytes into requests. After ``error`` is set nothing more is read from the peer."""
+
+    def __init__(self, limits: ServerLimits) -> None:
+        self.ready: deque[Request] = deque()
+        """Requests whose head is whole, oldest first; only the last can be incomplete."""
+        self.error: RequestRefused | None = None
+        self.mid_head = False
+        """Some bytes of a head have arrived, but not all."""
+        self._limits = limits
+        self._parser = httptools.HttpRequestParser(self)
+        self._request = Request()
+        self._head_bytes = 0
+        self._fed_bytes = 0
+        self._in_body = False
+        self._ended = False
+        self._replaying = False
+
+    def feed(self, data: bytes | memoryview) -> None:
+        """Take bytes. Never raises: what is refused is left in ``error`` or in the request."""
+        if self._ended:
+            return
+        self._fed_bytes += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._read_on_without_upgrade(bytes(data[upgrade.args[0] :]))
+        except httptools.HttpParserCallbackError:
+            self._refuse(self.error or bad_request("The request is malformed."))
+        except httptools.HttpParserInvalidMethodError:
+            self._refuse(RequestRefused(501, "not_implemented", "The method is not supported."))
+        except httptools.HttpParserError as error:
+            self._refuse(bad_request(f"The request is malformed: {error}."))
+        else:
+            self._check_sizes()
+
+    def _refuse(self, refusal: RequestRefused) -> None:
+        self._ended = True
+        if self._in_body:
+            self._request.error = self._request.error or refusal
+        self.error = self.error or refusal
+
+    def _stop(self, refusal: RequestRefused) -> RequestRefused:
+        # httptools swallows what a callback raises, so the reason is kept beside it.
+        self.error = refusal
+        return refusal
+
+    def _check_sizes(self) -> None:
+        limits, request = self._limits, self._request
+        if self._in_body:
+            if request.chunked:
+                head_bytes = limits.max_header_bytes + limits.max_request_line_bytes
+                sizes_bytes = _WIRE_BYTES_PER_CHUNK * (request.small_chunks + 1)
+                sizes_bytes += (
+                    _WIRE_BYTES_PER_CHUNK * request.body_bytes // limits.small_chunk_bytes
+                )
+                framing_bytes = self._fed_bytes - request.body_bytes - head_bytes - sizes_bytes
+                if framing_bytes > limits.max_chunk_framing_bytes:
+                    self._refuse(bad_request("Chunk extensions or trailers are too large."))
+            return
+        self.mid_head = self._fed_bytes > 0
+        if self._fed_bytes > limits.max_header_bytes + limits.max_request_line_bytes:
+            self._refuse(bad_request("The request head is too large."))
+
+    def _read_on_without_upgrade(self, rest: bytes) -> None:
+        # We never switch protocols. llhttp skips the body of a request that asks to, so the body is
+        # read again behind a head of our own, which only tells the parser how long it is.
+        request = self._request
+        self._ended = request.complete
+        if request.complete:
+            return
+        self._replaying = True
+        self._parser = httptools.HttpRequestParser(self)
+        framing = b"transfer-encoding: chunked"
+        if request.content_length is not None:
+            framing = b"content-length: %d" % request.content_length
+        self._parser.feed_data(b"POST / HTTP/1.1\r\n%b\r\n\r\n" % framing)
+        self.feed(rest)
+
+    # What llhttp calls.
+
+    def on_message_begin(self) -> None:
+        if self._replaying:
+            return
+        self._request = Request()
+        self._head_bytes = 0
+        self._in_body = False
+
+    def on_url(self, url: bytes) -> None:
+        if self._replaying:
+            return
+        request = self._request
+        request.target += url
+        if len(request.target) > self._limits.max_request_line_bytes:
+            raise self._stop(bad_request("The request line is too long."))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._replaying or self._in_body:
+            return  # Trailers may not change how a request is judged, so they are not kept.
+        name = name.lower()
+        if value[-1:] in (b" ", b"\t"):
+            value = value.rstrip(b" \t")
+        self._head_bytes += len(name) + len(value) + 4
+        if b"_" in name:
+            raise self._stop(bad_request("A header name holds an underscore."))
+        self._request.headers.append((name, value))
+        if name in _JUDGED:
+            self._judge(name, value)
+
+    def _judge(self, name: bytes, value: bytes) -> None:
+        request = self._request
+        if name == b"host":
+            if request.host is not None:
+                raise self._stop(bad_request("There is more than one Host header."))
+            if not _HOST.match(value):
+                raise self._stop(bad_request("The Host header is malformed."))
+            request.host = value
+        elif name == b"content-length":
+            # llhttp refused anything but digits, and a second one.
+            request.content_length = int(value)
+        elif name == b"transfer-encoding":
+            if value.lower() != b"chunked":
+                raise self._stop(bad_request("The only transfer encoding taken is chunked."))
+            request.chunked = True
+        elif name == b"expect":
+            if value.lower() != b"100-continue":
+                raise self._stop(bad_request("The only expectation taken is 100-continue."))
+            request.expects_continue = True
+        else:
+            request.upgrades = True
+
+    def on_headers_complete(self) -> None:
+        if self._replaying:
+            return
+        request, limits = self._request, self._limits
+        request.method = self._parser.get_method()
+        if request.method not in limits.methods:
+            raise self._stop(RequestRefused(405, "method_not_allowed", "Method not allowed."))
+        if self._head_bytes > limits.max_header_bytes or len(request.headers) > limits.max_headers:
+            raise self._stop(bad_request("The request has too many or too large headers."))
+        self._judge_version(request)
+        request.keep_alive = self._parser.should_keep_alive() and not request.upgrades
+        if request.target[:1] != b"/" or b"#" in request.target:
+            self._judge_target(request)
+        if len(self.ready) >= limits.max_pipelined_requests:
+            raise self._stop(bad_request("Too many requests were sent without waiting."))
+        if request.content_length is not None and request.content_length > limits.max_body_bytes:
+            request.error = BodyTooLarge(limits.max_body_bytes)
+        self._in_body = True
+        self.mid_head = False
+        self.ready.append(request)
+
+    def _judge_version(self, request: Request) -> None:
+        version = self._parser.get_http_version()
+        if version == "1.1":
+            if request.host is None:
+                raise self._stop(bad_request("The Host header is missing."))
+        elif version == "1.0":
+            request.http_1_0 = True
+            if request.chunked:
+                raise self._stop(bad_request("HTTP/1.0 has no transfer encodings."))
+        else:
+            raise self._stop(bad_request("The HTTP version is not supported."))
+
+    def _judge_target(self, request: Request) -> None:
+        if b"#" in request.target:
+            raise self._stop(bad_request("The request target holds a fragment."))
+        if request.target == b"*" and request.method == b"OPTIONS":
+            return
+        absolute = _ABSOLUTE.match(request.target)
+        if absolute is None:
+            raise self._stop(bad_request("The request target is malformed."))
+        authority, rest = absolute.groups()
+        # Two names for one request is what smuggling is made of, so they must agree.
+        if b"@" in authority or (request.host or authority).lower() != authority.lower():
+            raise self._stop(bad_request("The request target names another host."))
+        request.target = rest if rest[:1] == b"/" else b"/" + rest
+
+    def on_body(self, body: bytes) -> None:
+        request = self._request
+        request.body_bytes += len(body)
+        request.chunk_bytes += len(body)
+        if request.body_bytes > self._limits.max_body_bytes:
+            request.error = BodyTooLarge(self._limits.max_body_bytes)
+            raise self._stop(request.error)
+        request.pieces.append(body)
+
+    def on_chunk_complete(self) -> None:
+        request = self._request
+        if request.chunk_bytes < self._limits.small_chunk_bytes:
+            request.small_chunks += 1
+            if request.small_chunks > self._limits.max_small_chunks:
+                raise self._stop(bad_request("The request body is cut into too small chunks."))
+        request.chunk_bytes = 0
+
+    def on_message_complete(self) -> None:
+        if self._parser.should_upgrade() and self._awaits_body(self._request):
+            return
+        self._request.complete = True
+        self._replaying = False
+        self._in_body = False
+        self._fed_bytes = 0
+
+    @staticmethod
+    def _awaits_body(request: Request) -> bool:
+        return request.chunked or bool(request.content_length)
