@@ -1,0 +1,104 @@
+// What HTML and htmx cannot do alone: copying, the theme switch, modal dialogs, notices that leave, quiet polling.
+// Every page works without this file, except that nothing is copied or remembered.
+(() => {
+  const root = document.documentElement;
+  const NOTICE_SECONDS = 8;
+  const COPIED_SECONDS = 2;
+
+  // --- Copy: <button data-copy="element-id"> ---
+  const copy = async (button) => {
+    const source = document.getElementById(button.dataset.copy);
+    if (!source) return;
+    try {
+      await navigator.clipboard.writeText(source.textContent);
+    } catch {
+      const range = document.createRange();
+      range.selectNodeContents(source);
+      getSelection().removeAllRanges();
+      getSelection().addRange(range);
+      return; // the text is selected; the person copies it by hand
+    }
+    button.classList.add("is-copied");
+    setTimeout(() => button.classList.remove("is-copied"), COPIED_SECONDS * 1000);
+  };
+
+  // --- Theme: <button data-theme-choice="light|system|dark"> ---
+  const showTheme = () => {
+    const chosen = root.dataset.theme ?? "system";
+    for (const button of document.querySelectorAll("[data-theme-choice]")) {
+      button.setAttribute("aria-pressed", String(button.dataset.themeChoice === chosen));
+    }
+  };
+  const chooseTheme = (choice) => {
+    if (choice === "system") delete root.dataset.theme;
+    else root.dataset.theme = choice;
+    try {
+      if (choice === "system") localStorage.removeItem("theme");
+      else localStorage.setItem("theme", choice);
+    } catch {
+      // The choice holds for this page only.
+    }
+    showTheme();
+  };
+
+  // --- Dialogs: a fragment brings <dialog open>; as a modal it traps focus and closes with Escape ---
+  const showModals = () => {
+    for (const dialog of document.querySelectorAll("dialog[data-modal][open]:not(.as-page)")) {
+      if (dialog.matches(":modal")) continue;
+      dialog.removeAttribute("open");
+      dialog.showModal();
+      if (dialog.hasAttribute("data-deliberate")) {
+        dialog.addEventListener("cancel", (event) => event.preventDefault());
+      }
+      dialog.addEventListener("close", () => dialog.replaceChildren(), { once: true });
+    }
+  };
+
+  // --- Notices: leave by themselves, or by their button ---
+  const expireNotices = () => {
+    for (const notice of document.querySelectorAll("#notices > .notice:not([data-timed])")) {
+      notice.dataset.timed = "";
+      if (!notice.classList.contains("critical")) setTimeout(() => notice.remove(), NOTICE_SECONDS * 1000);
+    }
+  };
+
+  document.addEventListener("click", (event) => {
+    const found = (selector) => event.target.closest(selector);
+    if (found("[data-copy]")) copy(found("[data-copy]"));
+    else if (found("[data-theme-choice]")) chooseTheme(found("[data-theme-choice]").dataset.themeChoice);
+    else if (found("[data-dismiss]")) found(".notice")?.remove();
+    else if (found("[data-close]")) {
+      const dialog = found("dialog");
+      if (dialog?.matches(":modal")) {
+        event.preventDefault();
+        dialog.close();
+      }
+    }
+  });
+
+  // A press on the dimmed page closes a modal, except one that must be acknowledged.
+  document.addEventListener("mousedown", (event) => {
+    const dialog = event.target;
+    if (dialog instanceof HTMLDialogElement && dialog.matches(":modal:not([data-deliberate])")) {
+      const box = dialog.getBoundingClientRect();
+      const inside = event.clientX >= box.left && event.clientX <= box.right && event.clientY >= box.top && event.clientY <= box.bottom;
+      if (!inside) dialog.close();
+    }
+  });
+
+  // A page in a background tab asks nothing.
+  document.addEventListener("htmx:config:request", (event) => {
+    if (document.hidden && event.detail.ctx.sourceEvent?.type === "every") event.preventDefault();
+  });
+  document.addEventListener("htmx:after:swap", () => {
+    showModals();
+    expireNotices();
+  });
+
+  const begin = () => {
+    showTheme();
+    expireNotices();
+  };
+  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", begin);
+  else begin();
+})();
