@@ -32,7 +32,8 @@ class FakeProvider:
         return orjson.loads(self._http.get("/_control/calls").content)
 
     def last_call(self) -> dict[str, Any]:
-        """The newest call."""
+        """The newest call, once none is open: the client sees an end before we note it."""
+        self.wait_for(lambda state: state["open_calls"] == 0)
         return self.calls()[-1]
 
     def state(self) -> dict[str, int]:

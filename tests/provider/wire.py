@@ -66,7 +66,7 @@ class Connection:
         """Take in some bytes. Raises ClientLeftError at the end, HttpParserError for nonsense."""
         try:
             data = await self.sock.recv(READ_BYTES)
-        except OSError as error:
+        except (OSError, trio.ClosedResourceError) as error:
             raise ClientLeftError from error
         if not data:
             raise ClientLeftError
