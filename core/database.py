@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import peewee
 from peewee import Database, DatabaseProxy, SqliteDatabase
@@ -19,6 +19,7 @@ POOL_CONNECTIONS = 24
 # Any two numbers that no other program uses as an advisory lock in the same database.
 _MIGRATION_LOCK = 7_551_001
 _INBOX_LOCK = 7_551_002
+_LIMITS_LOCK = 7_551_003
 
 database = DatabaseProxy()
 
@@ -34,14 +35,15 @@ class Model(peewee.Model):
 def open_database(url: str) -> Database:
     """Bind the models of this process to the database at ``url`` and return it.
 
-    ``sqlite:///path`` or ``postgresql://user:password@host:port/name``. Nothing is created or migrated.
+    ``sqlite:///path`` or ``postgresql://user:password@host:port/name``; a PostgreSQL socket directory
+    goes in ``?host=``. Nothing is created or migrated.
     """
     opened = _sqlite(url) if url.startswith("sqlite:///") else _postgres(url)
     database.initialize(opened)
     return opened
 
 
-def _sqlite(url: str) -> Database:
+def _sqlite(url: str) -> SqliteDatabase:
     pragmas = {
         "journal_mode": "wal",
         "foreign_keys": 1,
@@ -55,21 +57,23 @@ def _sqlite(url: str) -> Database:
 
 def _postgres(url: str) -> Database:
     parts = urlsplit(url)
+    given = parse_qs(parts.query)
     options: dict[str, Any] = {
-        "host": parts.hostname or "localhost",
+        "host": parts.hostname or given.get("host", ["localhost"])[0],
         "port": parts.port or 5432,
         "user": unquote(parts.username or "postgres"),
         "connect_timeout": BUSY_SECONDS,
     }
     if parts.password:
         options["password"] = unquote(parts.password)
-    return PooledPostgresqlDatabase(
+    opened: Database = PooledPostgresqlDatabase(
         parts.path.lstrip("/") or "postgres",
         max_connections=POOL_CONNECTIONS,
         stale_timeout=300,
         timeout=BUSY_SECONDS,
         **options,
     )
+    return opened
 
 
 def is_sqlite() -> bool:
@@ -109,8 +113,20 @@ def serialise_inbox() -> None:
     SQLite has one writer anyway. PostgreSQL hands out ids before commit; without this a reader could
     pass an id that appears later. Must be called first in the transaction; the lock ends with it.
     """
+    _lock_until_commit(_INBOX_LOCK)
+
+
+def serialise_limits() -> None:
+    """Let writers of limit periods and leases commit one after the other.
+
+    Must be called in a transaction, after ``serialise_inbox`` where both are needed.
+    """
+    _lock_until_commit(_LIMITS_LOCK)
+
+
+def _lock_until_commit(number: int) -> None:
     if not is_sqlite():
-        database.execute_sql("SELECT pg_advisory_xact_lock(%s)", (_INBOX_LOCK,))
+        database.execute_sql("SELECT pg_advisory_xact_lock(%s)", (number,))
 
 
 def migrate() -> list[str]:

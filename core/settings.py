@@ -77,7 +77,8 @@ def _flag(text: str) -> bool:
 
 def _address(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
-    return host.strip("[]") or "0.0.0.0", _port(port)
+    everywhere = "0.0.0.0"  # noqa: S104 - what ":5563" asks for
+    return host.strip("[]") or everywhere, _port(port)
 
 
 def _port(text: str) -> int:
