@@ -1,0 +1,78 @@
+"""What a call costs, and where its price comes from."""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rules.catalogue import known_models, price_of
+from rules.pricing import FLAT_PRICE, Price, Rates, cost_nanousd
+from rules.usage import Usage
+
+DAY = datetime(2026, 11, 21, tzinfo=UTC)
+RATES = Rates(3_000_000_000, 15_000_000_000, 300_000_000, 3_750_000_000, 6_000_000_000)
+COUNTS = st.integers(0, 2_000_000)
+
+
+def test_each_class_of_token_has_its_own_rate():
+    usage = Usage(1000, 100, 10_000, 2000, 500)
+    expected = 1000 * 3000 + 100 * 15_000 + 10_000 * 300 + 2000 * 3750 + 500 * 6000
+    assert cost_nanousd(usage, Price(RATES)) == expected
+
+
+def test_a_fraction_is_rounded_up():
+    assert cost_nanousd(Usage(input_tokens=1), Price(Rates(1, 0, 0, 0, 0))) == 1
+
+
+def test_a_long_prompt_pays_the_tier_for_all_its_tokens_cached_ones_counted():
+    price = Price(RATES, ((200_000, Rates(6_000_000_000, 0, 600_000_000, 0, 0)),))
+    assert cost_nanousd(Usage(input_tokens=200_000), price) == 200_000 * 3000
+    longer = Usage(input_tokens=1, cache_read_tokens=200_000)
+    assert cost_nanousd(longer, price) == 6000 + 200_000 * 600
+
+
+@pytest.mark.parametrize("field", list(Usage.__dataclass_fields__))
+def test_a_negative_count_is_refused(field):
+    with pytest.raises(ValueError, match="negative"):
+        cost_nanousd(Usage(**{field: -1}), Price(RATES))
+
+
+@given(*[COUNTS] * 5)
+def test_more_tokens_never_cost_less(a, b, c, d, e):
+    base = cost_nanousd(Usage(a, b, c, d, e), Price(RATES))
+    assert cost_nanousd(Usage(a + 1, b, c, d, e), Price(RATES)) >= base
+    assert cost_nanousd(Usage(a, b + 1, c, d, e), Price(RATES)) >= base
+
+
+def test_the_catalogue_knows_the_models_that_coding_tools_ask_for():
+    wanted = {
+        "anthropic": ["claude-opus-5-5", "claude-sonnet-4-5", "claude-haiku-4-5-20251001"],
+        "openai": ["gpt-6.1-sol", "gpt-5.1-codex", "gpt-4o", "gpt-4o-mini", "gpt-5.4-nano"],
+        "custom": ["gpt-4o-mini", "claude-haiku-4-5"],
+    }
+    for provider_type, models in wanted.items():
+        for model in models:
+            assert price_of(provider_type, model, DAY).is_known, model
+
+
+def test_anthropic_cache_classes_have_their_own_prices():
+    rates = price_of("anthropic", "claude-sonnet-4-5", DAY).base
+    assert rates.cache_read_nanousd * 10 == rates.input_nanousd
+    assert rates.cache_write_nanousd * 4 == rates.input_nanousd * 5
+    assert rates.cache_write_1h_nanousd == rates.input_nanousd * 2
+
+
+def test_long_prompts_of_tiered_models_are_dearer():
+    price = price_of("openai", "gpt-5.4", DAY)
+    assert price.tiers and price.tiers[0][1].input_nanousd > price.base.input_nanousd
+
+
+def test_an_unknown_model_gets_the_flat_price_and_says_so():
+    assert price_of("openai", "no-such-model", DAY) is FLAT_PRICE
+    assert not price_of("anthropic", "", DAY).is_known
+
+
+def test_known_models_are_full_names():
+    assert "gpt-4o-mini" in known_models("openai")
+    assert not [name for name in known_models("openai") if name.endswith("-")]
