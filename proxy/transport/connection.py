@@ -10,11 +10,12 @@ import struct
 import time
 
 import trio
-from trio.lowlevel import checkpoint, wait_readable, wait_writable
+from trio.lowlevel import checkpoint
 
 from proxy.transport import answer
 from proxy.transport.asgi import Address
 from proxy.transport.faults import AbortConnection, ClientGone, RequestRefused
+from proxy.transport.hub import current_hub
 from proxy.transport.leash import Leash, LeashReason
 from proxy.transport.limits import ServerLimits
 from proxy.transport.request import Request, RequestReader
@@ -25,7 +26,8 @@ _CHECKPOINT_EVERY = 32
 """A write that never blocks is no checkpoint; after this many in a row we make one."""
 
 # One buffer serves all connections of the process: it is filled and parsed without an await between.
-_BUFFER = memoryview(bytearray(64 * 1024))
+_BUFFER_BYTES = 64 * 1024
+_BUFFER = memoryview(bytearray(_BUFFER_BYTES))
 
 
 class ClientConnection:
@@ -33,7 +35,7 @@ class ClientConnection:
 
     def __init__(self, sock: socket.socket, limits: ServerLimits) -> None:
         self.sock = sock
-        self.fd = sock.fileno()
+        self.slot = current_hub().open(sock, self.client_left)
         self.limits = limits
         self.reader = RequestReader(limits)
         self.gone = False
@@ -130,7 +132,7 @@ class ClientConnection:
 
     async def _read(self) -> bool:
         while True:
-            await wait_readable(self.fd)
+            await self.slot.wait_readable()
             try:
                 count = self.sock.recv_into(_BUFFER)
             except (BlockingIOError, InterruptedError):
@@ -140,6 +142,8 @@ class ClientConnection:
                 return False
             if count == 0:
                 return False
+            if count == _BUFFER_BYTES:
+                self.slot.again()
             was_mid_head = self.reader.mid_head
             self.reader.feed(_BUFFER[:count])
             if self.reader.mid_head and not was_mid_head and not self.busy:
@@ -180,12 +184,12 @@ class ClientConnection:
             renew_at = max(len(rest) - _PROGRESS_BYTES, 0)
             with trio.move_on_after(self.limits.client_write_seconds) as patience:
                 while len(rest) > renew_at:
-                    await wait_writable(self.fd)
+                    await self.slot.wait_writable()
                     rest = rest[self._send(rest) :]
             if patience.cancelled_caught:
                 if self._leash is not None:
                     self._leash.pull(LeashReason.SLOW_READER)
-                    await checkpoint()
+                    await self.slot.wait_writable()
                 raise AbortConnection
 
     async def refuse(self, refusal: RequestRefused) -> None:
@@ -202,10 +206,14 @@ class ClientConnection:
             self.sock.shutdown(socket.SHUT_WR)
             left_bytes = 16 * self.limits.max_drained_body_bytes
             while left_bytes > 0:
-                await wait_readable(self.fd)
-                count = self.sock.recv_into(_BUFFER)
+                await self.slot.wait_readable()
+                try:
+                    count = self.sock.recv_into(_BUFFER)
+                except (BlockingIOError, InterruptedError):
+                    continue
                 if count == 0:
                     return
+                self.slot.again()
                 left_bytes -= count
 
     def reset(self) -> None:
@@ -217,6 +225,7 @@ class ClientConnection:
         """Close the socket. Pending bytes still go out unless ``reset`` was called."""
         self.closing = True
         self._leash = None
+        self.slot.close()
         self.sock.close()
 
 

@@ -1,6 +1,8 @@
 """Opens upstream connections: resolve, check the address, connect to the checked address, TLS."""
 
+import errno
 import ipaddress
+import os
 import socket
 import ssl
 from collections.abc import Sequence
@@ -11,6 +13,7 @@ import trio
 
 from proxy.transport.addresses import Network, refusal
 from proxy.transport.faults import Stage, UpstreamLost
+from proxy.transport.hub import Slot, current_hub, limited
 
 
 class Target(NamedTuple):
@@ -36,16 +39,16 @@ class Dialer:
         context.set_alpn_protocols(["http/1.1"])
         object.__setattr__(self, "context", context)
 
-    async def connect(self, target: Target) -> socket.socket:
-        """Return a connected non-blocking socket (an SSLSocket for https). Raises UpstreamLost(connect)."""
-        with trio.move_on_after(self.connect_seconds):
+    async def connect(self, target: Target) -> tuple[socket.socket, Slot]:
+        """Return a connected non-blocking socket, an SSLSocket for https, and its slot. Raises UpstreamLost."""
+        with limited(self.connect_seconds):
             try:
                 return await self._connect(target)
             except (OSError, UnicodeError) as error:
                 raise UpstreamLost(Stage.CONNECT, _reason(error)) from None
         raise UpstreamLost(Stage.CONNECT, "timed out")
 
-    async def _connect(self, target: Target) -> socket.socket:
+    async def _connect(self, target: Target) -> tuple[socket.socket, Slot]:
         detail = "the name has no address"
         for family, address in await _resolve(target):
             why = refusal(address[0].partition("%")[0], target.allow_private, self.allowed_networks)
@@ -60,41 +63,45 @@ class Dialer:
 
     async def _open(
         self, target: Target, family: socket.AddressFamily, address: tuple[str, int]
-    ) -> socket.socket:
-        sock = trio.socket.socket(family, socket.SOCK_STREAM)
+    ) -> tuple[socket.socket, Slot]:
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        slot: Slot | None = None
         try:
+            sock.setblocking(False)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            await sock.connect(address)
-            plain = socket.socket(fileno=sock.detach())
+            error = sock.connect_ex(address)
+            slot = current_hub().open(sock, None)
+            while error in (errno.EINPROGRESS, errno.EALREADY, errno.EINTR):
+                await slot.wait_writable()
+                error = sock.connect_ex(address)
+            if error not in (0, errno.EISCONN):
+                raise OSError(error, os.strerror(error))
+            if target.scheme == "https":
+                sock = self.context.wrap_socket(
+                    sock,
+                    server_hostname=target.host,
+                    do_handshake_on_connect=False,
+                    # A cut must not look like an end.
+                    suppress_ragged_eofs=False,
+                )
+                await _shake_hands(sock, slot)
         except BaseException:
+            if slot is not None:
+                slot.close()
             sock.close()
             raise
-        plain.setblocking(False)
-        return plain if target.scheme == "http" else await self._secure(plain, target.host)
+        return sock, slot
 
-    async def _secure(self, plain: socket.socket, host: str) -> ssl.SSLSocket:
-        # A cut must not look like an end, hence no suppressed ragged EOF.
-        secured = plain
+
+async def _shake_hands(sock: ssl.SSLSocket, slot: Slot) -> None:
+    while True:
         try:
-            secured = tls = self.context.wrap_socket(
-                plain,
-                server_hostname=host,
-                do_handshake_on_connect=False,
-                suppress_ragged_eofs=False,
-            )
-            while True:
-                try:
-                    tls.do_handshake()
-                except ssl.SSLWantReadError:
-                    await trio.lowlevel.wait_readable(tls)
-                except ssl.SSLWantWriteError:
-                    await trio.lowlevel.wait_writable(tls)
-                else:
-                    return tls
-        except BaseException:
-            secured.close()
-            raise
+            return sock.do_handshake()
+        except ssl.SSLWantReadError:
+            await slot.wait_readable()
+        except ssl.SSLWantWriteError:
+            await slot.wait_writable()
 
 
 async def _resolve(

@@ -53,3 +53,10 @@ class UpstreamLost(Exception):
         super().__init__(f"{stage.value}: {detail}")
         self.stage = stage
         self.detail = detail
+
+
+class LeashPulled(BaseException):
+    """Raised inside a held leash when it is pulled; ``Leash.hold`` swallows it, as a cancel scope would.
+
+    A BaseException, so that no ``except Exception`` on the way takes it for a failure.
+    """

@@ -7,9 +7,14 @@ write, a drain) pulls the leash. It does not decide what the exchange was worth:
 import enum
 import time
 from collections.abc import Callable, Iterable
+from types import TracebackType
 from typing import Protocol
 
 import trio
+from trio.lowlevel import Task, current_task
+
+from proxy.transport.faults import LeashPulled
+from proxy.transport.hub import EpollHub, current_hub
 
 SWEEP_SECONDS = 0.25
 """How late a limit may be noticed. Limits are seconds to minutes, so a coarse sweep is exact enough."""
@@ -27,29 +32,93 @@ class LeashReason(enum.Enum):
 
 
 class Leash:
-    """A cancel scope with a reason and a deadline that costs one assignment to move.
+    """A reason, a deadline that costs one assignment to move, and the means to stop the exchange.
 
-    The application enters ``cancel_scope``, sets ``expires_at`` (monotonic seconds, None for no
-    limit) and ``expiry_reason`` at each phase, and reads ``reason`` after the scope was left.
+    Hold it with ``with leash.hold(connection):`` around dispatch and relay, set ``expires_at``
+    (monotonic seconds, None for no limit) and ``expiry_reason`` at each phase, and read ``reason``
+    afterwards. A pull ends the waits of this package inside the block. A wait on anything else
+    (a lock, a channel, an httpx call) needs ``with leash.cancel_scope:`` around it as well.
     """
 
-    __slots__ = ("cancel_scope", "expires_at", "expiry_reason", "reason")
+    __slots__ = (
+        "_connection",
+        "_held",
+        "_scopes",
+        "_task",
+        "expires_at",
+        "expiry_reason",
+        "reason",
+    )
 
     def __init__(
         self,
         expires_at: float | None = None,
         expiry_reason: LeashReason = LeashReason.TOTAL_TIMEOUT,
     ) -> None:
-        self.cancel_scope = trio.CancelScope()
         self.expires_at = expires_at
         self.expiry_reason = expiry_reason
         self.reason: LeashReason | None = None
+        self._scopes: list[trio.CancelScope] = []
+        self._held: trio.CancelScope | None = None
+        self._task: Task | None = None
+        self._connection: Holder | None = None
+
+    @property
+    def cancel_scope(self) -> trio.CancelScope:
+        """A new Trio scope that a pull cancels. Only for waits outside this package: it costs microseconds."""
+        scope = trio.CancelScope()
+        self._scopes.append(scope)
+        if self.reason is not None:
+            scope.cancel()
+        return scope
 
     def pull(self, reason: LeashReason) -> None:
-        """Cancel the exchange. The first reason stays; later pulls change nothing."""
-        if self.reason is None:
-            self.reason = reason
-            self.cancel_scope.cancel()
+        """Stop the exchange. The first reason stays; later pulls change nothing."""
+        if self.reason is not None:
+            return
+        self.reason = reason
+        for scope in self._scopes:
+            scope.cancel()
+        if self._task is not None:
+            hub = current_hub()
+            if isinstance(hub, EpollHub):
+                hub.interrupt(self._task)
+
+    def hold(self, connection: "Holder") -> "Leash":
+        """Return the context manager that attaches this leash to ``connection`` while it is entered."""
+        self._connection = connection
+        return self
+
+    def __enter__(self) -> "Leash":
+        if self._connection is None:
+            raise RuntimeError("use leash.hold(connection)")
+        self._task = current_task()
+        if not current_hub().interrupts:
+            self._held = self.cancel_scope.__enter__()
+        self._connection.leash = self
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool:
+        hub, task = current_hub(), self._task
+        self._task = None
+        if self._connection is not None:
+            self._connection.leash = None
+        if isinstance(hub, EpollHub):
+            if self.reason is not None and task is not None:
+                hub.pulled.discard(task)
+            return isinstance(error, LeashPulled)
+        return self._held is not None and bool(self._held.__exit__(kind, error, trace))
+
+
+class Holder(Protocol):
+    """A connection that a leash can be attached to."""
+
+    leash: Leash | None
 
 
 class Sweepable(Protocol):

@@ -3,10 +3,8 @@
 import socket
 import ssl
 
-import trio
-from trio.lowlevel import wait_readable, wait_writable
-
 from proxy.transport.faults import Stage, UpstreamLost
+from proxy.transport.hub import Slot
 from proxy.transport.limits import PoolLimits
 from proxy.transport.response import MalformedResponse, ResponseReader
 
@@ -15,7 +13,8 @@ _JOIN_BYTES = 64 * 1024
 """Up to here copying head and body together is cheaper than a vectored write."""
 
 # One buffer serves all connections of the process: it is filled and parsed without an await between.
-_BUFFER = memoryview(bytearray(256 * 1024))
+_BUFFER_BYTES = 256 * 1024
+_BUFFER = memoryview(bytearray(_BUFFER_BYTES))
 
 
 class Stale(Exception):
@@ -25,11 +24,11 @@ class Stale(Exception):
 class Link:
     """A connected socket with its response reader. Used by one exchange at a time."""
 
-    __slots__ = ("fd", "idle_since", "is_tls", "reader", "reused", "sock")
+    __slots__ = ("idle_since", "is_tls", "reader", "reused", "slot", "sock")
 
-    def __init__(self, sock: socket.socket, limits: PoolLimits) -> None:
+    def __init__(self, sock: socket.socket, slot: Slot, limits: PoolLimits) -> None:
         self.sock = sock
-        self.fd = sock.fileno()
+        self.slot = slot
         self.is_tls = isinstance(sock, ssl.SSLSocket)
         self.reader = ResponseReader(limits)
         self.reused = False
@@ -89,59 +88,63 @@ class Link:
     async def _write_rest(self, rest: memoryview) -> None:
         # Listens while it sends: a peer that refuses early may never read the rest, and one that
         # sends interim answers may stop reading until they are taken.
-        faults: list[UpstreamLost | Stale] = []
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._listen, nursery.cancel_scope, faults)
-            try:
-                while rest:
-                    await wait_writable(self.fd)
-                    rest = rest[self._write_some(rest) :]
-            except (UpstreamLost, Stale) as fault:
-                faults.append(fault)
-            nursery.cancel_scope.cancel()
-        if rest:
-            self.reader.reusable = False
-        if faults and not self.reader.head_complete:
-            raise faults[0]
-
-    async def _listen(self, sending: trio.CancelScope, faults: list[UpstreamLost | Stale]) -> None:
         reader = self.reader
+        while rest and reader.status < 400:
+            await self.slot.wait_either()
+            try:
+                self._read_early()
+                rest = rest[self._write_some(rest) :]
+            except UpstreamLost:
+                # An answer followed by a reset is still the answer.
+                if not reader.head_complete:
+                    raise
+                break
+        if rest:
+            reader.reusable = False
+
+    def _read_early(self) -> None:
         try:
-            while not reader.head_complete:
-                await wait_readable(self.fd)
-                await self.read(Stage.SEND)
-        except (UpstreamLost, Stale) as fault:
-            faults.append(fault)
-            sending.cancel()
-        if reader.status >= 400:
-            sending.cancel()
+            count = self.sock.recv_into(_BUFFER)
+        except _WOULD_BLOCK:
+            return
+        except OSError as error:
+            raise self._lost(Stage.SEND, _reason(error)) from None
+        self._take_in(count, Stage.SEND)
 
     async def read(self, stage: Stage) -> None:
         """Wait for bytes and parse them. Raises UpstreamLost, or Stale before the first byte."""
         # A TLS record may be waiting inside the SSL object, where the kernel does not see it.
         if not self.is_tls:
-            await wait_readable(self.fd)
-        count = await self._receive(stage)
+            await self.slot.wait_readable()
+        while True:
+            try:
+                count = self.sock.recv_into(_BUFFER)
+            except _WOULD_BLOCK:
+                await self.slot.wait_either()
+            except ssl.SSLZeroReturnError:
+                count = 0
+                break
+            except OSError as error:
+                raise self._lost(stage, _reason(error)) from None
+            else:
+                break
+        self._take_in(count, stage)
+
+    def _take_in(self, count: int, stage: Stage) -> None:
         try:
             if count:
+                if count == _BUFFER_BYTES:
+                    self.slot.again()
                 self.reader.feed(_BUFFER[:count])
             elif not self.reader.end_of_stream():
                 raise self._lost(stage, "closed before the end of the response")
         except MalformedResponse as error:
             raise UpstreamLost(stage, f"malformed response: {error}") from None
 
-    async def _receive(self, stage: Stage) -> int:
-        while True:
-            try:
-                return self.sock.recv_into(_BUFFER)
-            except ssl.SSLWantWriteError:
-                await wait_writable(self.fd)
-            except _WOULD_BLOCK:
-                await wait_readable(self.fd)
-            except ssl.SSLZeroReturnError:
-                return 0
-            except OSError as error:
-                raise self._lost(stage, _reason(error)) from None
+    def close(self) -> None:
+        """Close the connection at once."""
+        self.slot.close()
+        self.sock.close()
 
     def _lost(self, stage: Stage, detail: str) -> UpstreamLost | Stale:
         if self.reused and not self.reader.received:

@@ -11,7 +11,6 @@ import trio
 
 from proxy.transport.asgi import App
 from proxy.transport.connection import ClientConnection
-from proxy.transport.departures import Departures, best_departures
 from proxy.transport.exchange import Exchange
 from proxy.transport.faults import ClientGone
 from proxy.transport.leash import LeashReason, sweep
@@ -25,14 +24,11 @@ _ACCEPT_PAUSE_SECONDS = 0.1
 class Server:
     """An HTTP/1.1 server for one ASGI application, for the life of one ``run``."""
 
-    def __init__(
-        self, app: App, limits: ServerLimits | None = None, departures: Departures | None = None
-    ) -> None:
+    def __init__(self, app: App, limits: ServerLimits | None = None) -> None:
         self.connections: set[ClientConnection] = set()
         self.draining = False
         self._app = app
         self._limits = limits or ServerLimits()
-        self._departures = departures or best_departures()
         self._accepting = trio.CancelScope()
         self._emptied = trio.Event()
         self._stopping = trio.CancelScope()
@@ -46,7 +42,6 @@ class Server:
         """Serve until cancelled or drained. Takes over ``listeners`` (bound and listening) and closes them."""
         with self._stopping:
             async with trio.open_nursery() as nursery:
-                await nursery.start(self._departures.run)
                 nursery.start_soon(sweep, lambda: self.connections)
                 nursery.start_soon(self._accept_all, listeners, nursery)
                 task_status.started(self)
@@ -111,7 +106,6 @@ class Server:
 
     async def _serve(self, connection: ClientConnection) -> None:
         self.connections.add(connection)
-        self._departures.add(connection)
         state: dict[str, Any] = {"connection": connection}
         try:
             while (request := await connection.next_request()) is not None:
@@ -125,7 +119,6 @@ class Server:
         except ClientGone:
             pass
         finally:
-            self._departures.discard(connection)
             connection.close()
             self.connections.discard(connection)
             if not self.connections:

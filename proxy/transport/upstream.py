@@ -124,7 +124,7 @@ class UpstreamPool:
                 return await self._exchange(target, link, encoded, body, is_head)
             except Stale:
                 pass
-        link = Link(await self._dialer.connect(target), self._limits)
+        link = Link(*await self._dialer.connect(target), self._limits)
         self._open.add(link)
         return await self._exchange(target, link, encoded, body, is_head)
 
@@ -168,7 +168,7 @@ class UpstreamPool:
     def discard(self, link: Link) -> None:
         """Close a connection."""
         self._open.discard(link)
-        link.sock.close()
+        link.close()
 
     def prune(self, now: float) -> None:
         """Close what has been idle for too long at ``now`` (monotonic seconds) or was closed by its peer."""
