@@ -1,0 +1,1 @@
+"""The `langwatch` command: starts the programs, applies configuration, reads the ledger."""

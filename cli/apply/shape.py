@@ -1,0 +1,364 @@
+"""What may stand in a governance file: the entries of each kind, as frozen values. Applies nothing.
+
+References are checked against the file and against what exists already; both are names, never ids.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from cli.apply.entries import Entry, Mistakes, Reading
+from core.secrets import Secret
+from rules.keys import is_ingestion_secret, is_virtual_key
+from rules.pricing import NANOUSD_PER_USD
+from rules.windows import Window
+
+ROLES = ("admin", "member", "external")
+PROVIDER_TYPES = ("openai", "anthropic", "custom", "sandbox")
+BUDGET_SCOPES = ("organization", "team", "project", "virtual_key", "principal")
+RULE_SCOPES = ("organization", "team", "project", "source_type", "source")
+SEVERITIES = ("critical", "warning", "info")
+_DEFAULT_ADDRESS = {
+    "openai": "https://api.openai.com/v1",
+    "anthropic": "https://api.anthropic.com",
+    "sandbox": "sandbox://",
+}
+# Which kind of entry the `target` of a budget or rule names, for each scope.
+_TARGETS = {
+    "team": "team",
+    "project": "project",
+    "virtual_key": "virtual key",
+    "principal": "user",
+    "source": "ingestion source",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Organization:
+    """The tenant; the file renames the one there is."""
+
+    line: int
+    name: str
+    slug: str
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A person. The password is the first one only: a password that exists is never reset by a file."""
+
+    line: int
+    email: str
+    name: str
+    role: str
+    password: Secret | None
+
+
+@dataclass(frozen=True, slots=True)
+class Team:
+    """A team, known by its slug."""
+
+    line: int
+    name: str
+    slug: str
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A project, known by its slug, and the slug of its team."""
+
+    line: int
+    name: str
+    slug: str
+    team: str
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """An upstream account and its credential."""
+
+    line: int
+    name: str
+    type: str
+    base_url: str
+    api_key: Secret | None
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualKey:
+    """A virtual key; without a secret of its own one is made and shown once."""
+
+    line: int
+    name: str
+    project: str
+    principal: str | None
+    providers: tuple[str, ...]
+    tags: tuple[str, ...]
+    secret: Secret | None
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """A budget; ``target`` is the slug, name or e-mail of what the scope says, empty for the organisation."""
+
+    line: int
+    name: str
+    scope: str
+    target: str
+    window: str
+    limit_nanousd: int
+    on_breach: str
+    on_unpriced: str
+    on_outage: str
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """An ingestion source; without a secret of its own one is made and shown once."""
+
+    line: int
+    name: str
+    type: str
+    description: str
+    team: str | None
+    parser_config: dict[str, Any]
+    secret: Secret | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """An anomaly rule with its threshold and destinations."""
+
+    line: int
+    name: str
+    type: str
+    severity: str
+    scope: str
+    target: str
+    description: str
+    threshold: dict[str, Any]
+    destinations: tuple[dict[str, Any], ...]
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """Everything a file declares, in the file's order."""
+
+    organization: Organization | None = None
+    users: Sequence[User] = ()
+    teams: Sequence[Team] = ()
+    projects: Sequence[Project] = ()
+    providers: Sequence[Provider] = ()
+    virtual_keys: Sequence[VirtualKey] = ()
+    budgets: Sequence[Budget] = ()
+    ingestion_sources: Sequence[Source] = ()
+    anomaly_rules: Sequence[Rule] = ()
+    used_variables: frozenset[str] = field(default=frozenset())
+
+
+def read(text: str, environ: Mapping[str, str]) -> Document:
+    """Return what a file declares. Raises Mistakes with all that is wrong in the file by itself."""
+    reading = Reading(environ)
+    root = reading.root(text)
+    if root is None:
+        raise Mistakes(reading.mistakes)
+    organization = root.inner("organization", "the organization")
+    document = Document(
+        _organization(organization) if organization else None,
+        _kind(root, "users", "a user", _user, "email"),
+        _kind(root, "teams", "a team", _team, "slug"),
+        _kind(root, "projects", "a project", _project, "slug"),
+        _kind(root, "providers", "a provider", _provider, "name"),
+        _kind(root, "virtual_keys", "a virtual key", _virtual_key, "name"),
+        _kind(root, "budgets", "a budget", _budget, "name"),
+        _kind(root, "ingestion_sources", "an ingestion source", _source, "name"),
+        _kind(root, "anomaly_rules", "an anomaly rule", _rule, "name"),
+        frozenset(reading.used_variables),
+    )
+    root.finish()
+    if reading.mistakes:
+        raise Mistakes(reading.mistakes)
+    return document
+
+
+_Kind = TypeVar("_Kind")
+
+
+def _kind(
+    root: Entry, section: str, what: str, build: Callable[[Entry], _Kind], identity: str
+) -> list[_Kind]:
+    found: list[_Kind] = []
+    lines: dict[str, int] = {}
+    for entry in root.entries(section, what):
+        value = build(entry)
+        entry.finish()
+        name = str(getattr(value, identity))
+        if name and name in lines:
+            entry.wrong(identity, f"`{name}` is declared already, on line {lines[name]}")
+        lines.setdefault(name, entry.line)
+        found.append(value)
+    return found
+
+
+def _organization(entry: Entry) -> Organization:
+    value = Organization(entry.line, entry.text("name"), entry.text("slug"))
+    entry.finish()
+    return value
+
+
+def _user(entry: Entry) -> User:
+    return User(
+        entry.line,
+        entry.text("email").lower(),
+        entry.text("name"),
+        entry.choice("role", ROLES, "member"),
+        entry.secret("password"),
+    )
+
+
+def _team(entry: Entry) -> Team:
+    return Team(entry.line, entry.text("name"), entry.text("slug"))
+
+
+def _project(entry: Entry) -> Project:
+    return Project(entry.line, entry.text("name"), entry.text("slug"), entry.text("team"))
+
+
+def _provider(entry: Entry) -> Provider:
+    kind = entry.choice("type", PROVIDER_TYPES)
+    address = entry.text("base_url", _DEFAULT_ADDRESS.get(kind)).rstrip("/")
+    key = entry.secret("api_key")
+    if kind in ("openai", "anthropic") and not entry.optional("api_key_env"):
+        entry.wrong("type", f"a provider of type {kind} needs `api_key_env`")
+    if kind == "sandbox":
+        address = _DEFAULT_ADDRESS[kind]
+    elif address and not address.startswith(("http://", "https://")):
+        entry.wrong("base_url", f"`{address}` must start with https:// or http://")
+    return Provider(entry.line, entry.text("name"), kind, address, key)
+
+
+def _virtual_key(entry: Entry) -> VirtualKey:
+    secret = entry.secret("secret")
+    if secret and not is_virtual_key(secret.reveal()):
+        entry.wrong("secret_env", "the secret must be lw_vk_live_ and a ULID of 26 characters")
+    principal = entry.optional("principal")
+    providers = entry.texts("providers")
+    if not providers:
+        entry.wrong("providers", "a virtual key needs at least one provider in `providers`")
+    return VirtualKey(
+        entry.line,
+        entry.text("name"),
+        entry.text("project"),
+        principal.lower() if principal else None,
+        providers,
+        entry.texts("tags"),
+        secret,
+    )
+
+
+def _budget(entry: Entry) -> Budget:
+    scope = entry.choice("scope", BUDGET_SCOPES)
+    return Budget(
+        entry.line,
+        entry.text("name"),
+        scope,
+        _target(entry, scope),
+        entry.choice("window", [w.value for w in Window]),
+        _nanousd(entry),
+        entry.choice("on_breach", ("block", "warn"), "block"),
+        entry.choice("on_unpriced", ("flat", "refuse", "allow"), "flat"),
+        entry.choice("on_outage", ("block", "allow"), "block"),
+    )
+
+
+def _nanousd(entry: Entry) -> int:
+    usd = entry.decimal("limit_usd")
+    if usd is None:
+        return 0
+    amount = usd * NANOUSD_PER_USD if usd.is_finite() else Decimal(0)
+    if amount <= 0 or amount != amount.to_integral_value() or amount >= 2**62:
+        entry.wrong("limit_usd", "`limit_usd` must be above 0 with at most 9 decimals")
+        return 0
+    return int(amount)
+
+
+def _target(entry: Entry, scope: str) -> str:
+    target = entry.text("target", "")
+    if scope == "organization" or not scope:
+        return ""
+    if not target:
+        wanted = _TARGETS.get(scope, "source type")
+        entry.wrong("scope", f"with `scope: {scope}` the field `target` must name the {wanted}")
+    return target.lower() if scope == "principal" else target
+
+
+def _source(entry: Entry) -> Source:
+    secret = entry.secret("secret")
+    if secret and not is_ingestion_secret(secret.reveal()):
+        entry.wrong("secret_env", "the secret must be lw_is_ and 20 to 128 letters, digits, - or _")
+    return Source(
+        entry.line,
+        entry.text("name"),
+        entry.text("type"),
+        entry.text("description", ""),
+        entry.optional("team"),
+        entry.free("parser_config"),
+        secret,
+    )
+
+
+def _rule(entry: Entry) -> Rule:
+    scope = entry.choice("scope", RULE_SCOPES, "organization")
+    return Rule(
+        entry.line,
+        entry.text("name"),
+        entry.text("type"),
+        entry.choice("severity", SEVERITIES, "warning"),
+        scope,
+        _target(entry, scope),
+        entry.text("description", ""),
+        entry.free("threshold"),
+        tuple(entry.free_list("destinations")),
+        entry.choice("status", ("active", "disabled"), "active"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A name on one line that must exist: its kind is a word such as ``team``."""
+
+    line: int
+    kind: str
+    name: str
+
+
+def references(document: Document) -> Iterable[Reference]:
+    """Return every reference that the file makes."""
+    for project in document.projects:
+        yield Reference(project.line, "team", project.team)
+    for key in document.virtual_keys:
+        yield Reference(key.line, "project", key.project)
+        if key.principal:
+            yield Reference(key.line, "user", key.principal)
+        for provider in key.providers:
+            yield Reference(key.line, "provider", provider)
+    for source in document.ingestion_sources:
+        if source.team:
+            yield Reference(source.line, "team", source.team)
+    scopes: list[Budget | Rule] = [*document.budgets, *document.anomaly_rules]
+    for scoped in scopes:
+        if scoped.scope in _TARGETS:
+            yield Reference(scoped.line, _TARGETS[scoped.scope], scoped.target)
+
+
+def declared(document: Document) -> dict[str, set[str]]:
+    """Return the names that the file declares, by the kind a reference uses."""
+    return {
+        "team": {t.slug for t in document.teams},
+        "project": {p.slug for p in document.projects},
+        "user": {u.email for u in document.users},
+        "provider": {p.name for p in document.providers},
+        "virtual key": {k.name for k in document.virtual_keys},
+        "ingestion source": {s.name for s in document.ingestion_sources},
+    }

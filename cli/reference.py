@@ -1,0 +1,104 @@
+"""Writes the generated pages of the reference manual from the code, so that they can't drift from it.
+
+`python -m cli.reference` rewrites them under docs/reference; a test fails when a page is not current.
+"""
+
+import sys
+from pathlib import Path
+
+import click
+
+from cli.settings_table import sentence_of, shown_default
+from core.fault import Fault
+from core.settings import CLIENT_VARIABLES, TABLE
+
+_GENERATED = "<!-- Written by `python -m cli.reference`; edit the code, not this page. -->\n"
+
+
+def settings_page() -> str:
+    """Return the page that lists every setting."""
+    lines = [
+        "# Settings\n",
+        _GENERATED,
+        "Settings are environment variables. A variable that starts with `LANGWATCH_`, `LW_` or",
+        "`GATEWAY_` and is not listed here stops the start, and so does a value that can't be read; all",
+        "mistakes are named at once. `langwatch settings --check` looks without starting anything.\n",
+        "A secret may also be put in a file: set `NAME_FILE` to its path and leave `NAME` unset. Where a",
+        "row has several names, the first one that is set counts.\n",
+        "| Variable | Default | Unit | What it does |",
+        "| --- | --- | --- | --- |",
+    ]
+    for setting in TABLE.values():
+        names = "<br>".join(f"`{name}`" for name in setting.names)
+        default = f"`{shown_default(setting)}`" if shown_default(setting) else ""
+        lines.append(f"| {names} | {default} | {setting.unit} | {sentence_of(setting)} |")
+    lines += [
+        "\n## On the machine of a user\n",
+        "These are read by the command line, not by the programs.\n",
+        "| Variable | What it does |",
+        "| --- | --- |",
+    ]
+    lines += [f"| `{name}` | {sentence} |" for name, sentence in CLIENT_VARIABLES.items()]
+    return "\n".join(lines) + "\n"
+
+
+def faults_page() -> str:
+    """Return the page that lists every refusal of ours."""
+    lines = [
+        "# Faults\n",
+        _GENERATED,
+        "Every refusal that does not come from a provider has one of these codes. The gateway puts it",
+        "into `error.code` (OpenAI's shape) or `error.type` and the message (Anthropic's shape); the web",
+        "app's JSON answers carry it in `error.code`. An error of a provider passes through unchanged.\n",
+        "| Code | Status | Worth trying again | What to do |",
+        "| --- | --- | --- | --- |",
+    ]
+    for fault in Fault:
+        again = "yes" if fault.is_retryable else "no"
+        lines.append(f"| `{fault.code}` | {fault.status} | {again} | {fault.hint} |")
+    return "\n".join(lines) + "\n"
+
+
+def cli_page() -> str:
+    """Return the page that documents every command and option."""
+    from cli.main import langwatch
+
+    lines = [
+        "# Command line\n",
+        _GENERATED,
+        "Exit code 0: done. 1: it could not be done; standard error says why and what to do. 2: it was",
+        "asked wrongly: an unknown option, a setting or a configuration file with mistakes. What a script",
+        "reads goes to standard output, everything else to standard error.\n",
+    ]
+    context = click.Context(langwatch, info_name="langwatch")
+    lines += ["```", langwatch.get_help(context), "```\n"]
+    for name in langwatch.list_commands(context):
+        command = langwatch.get_command(context, name)
+        if command is not None:
+            lines += _command(command, click.Context(command, info_name=name, parent=context))
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _command(command: click.Command, context: click.Context) -> list[str]:
+    lines = [f"## `{context.command_path}`\n", "```", command.get_help(context), "```\n"]
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            if inner is not None:
+                lines += _command(inner, click.Context(inner, info_name=name, parent=context))
+    return lines
+
+
+PAGES = {"settings.md": settings_page, "faults.md": faults_page, "cli.md": cli_page}
+
+
+def main() -> None:
+    """Rewrite the pages in the folder given, docs/reference when none is."""
+    folder = Path(sys.argv[1] if len(sys.argv) > 1 else "docs/reference")
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, page in PAGES.items():
+        (folder / name).write_text(page())
+
+
+if __name__ == "__main__":
+    main()
