@@ -11,6 +11,7 @@ from proxy.transport.faults import AbortConnection, BodyTimeout, ClientGone, Req
 from proxy.transport.request import Headers, Request
 
 _log = logging.getLogger(__name__)
+_INTERNAL = RequestRefused(500, "internal_error", "The request could not be served.")
 _BODILESS = frozenset({204, 304})
 
 
@@ -55,7 +56,7 @@ class Exchange:
         """Return whether the connection can take another request."""
         connection = self._connection
         scope = http_scope(self._request, state, connection.client, connection.server)
-        refusal = RequestRefused(500, "internal_error", "The request could not be served.")
+        refusal: RequestRefused | None = None
         try:
             await app(scope, self.receive, self.send)
         except (ClientGone, AbortConnection):
@@ -74,7 +75,7 @@ class Exchange:
         if self.ended:
             return self._keep_alive and await self._discard_rest()
         if self._framing is None and not connection.gone:
-            await connection.refuse(refusal)
+            await connection.refuse(refusal or _INTERNAL)
         return False
 
     async def receive(self) -> Message:

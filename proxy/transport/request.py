@@ -15,7 +15,10 @@ Headers = list[tuple[bytes, bytes]]
 
 _HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~%!$&'()*+,;=-]+)(?::[0-9]{1,5})?\Z")
 _ABSOLUTE = re.compile(rb"https?://([^/?#]*)(.*)\Z", re.IGNORECASE | re.DOTALL)
-_JUDGED = frozenset({b"host", b"content-length", b"transfer-encoding", b"expect", b"upgrade"})
+_REFUSED_NAME = b"_"
+"""Stands for every header name with an underscore: servers behind us may take it for a hyphen."""
+_MOST_NAMES = 1024
+_LOWERED: dict[bytes, bytes] = {}
 _WIRE_BYTES_PER_CHUNK = 12
 """Size line of up to eight digits and the two line ends: what an honest chunk costs."""
 
@@ -25,46 +28,40 @@ def bad_request(message: str) -> RequestRefused:
     return RequestRefused(400, "bad_request", message)
 
 
+def _lowered(name: bytes) -> bytes:
+    lowered = _REFUSED_NAME if b"_" in name else name.lower()
+    if len(_LOWERED) < _MOST_NAMES and len(name) < 64:
+        _LOWERED[name] = lowered
+    return lowered
+
+
+def _size(headers: Headers) -> int:
+    return sum(len(name) + len(value) + 4 for name, value in headers)
+
+
 class Request:
     """One request as it arrives: the head is whole, the body grows until ``complete``."""
 
-    __slots__ = (
-        "body_bytes",
-        "chunk_bytes",
-        "chunked",
-        "complete",
-        "content_length",
-        "error",
-        "expects_continue",
-        "headers",
-        "host",
-        "http_1_0",
-        "keep_alive",
-        "method",
-        "pieces",
-        "small_chunks",
-        "target",
-        "upgrades",
-    )
+    # Defaults on the class: most requests leave most of them alone, and an instance is made per request.
+    method = b""
+    target = b""
+    host: bytes | None = None
+    content_length: int | None = None
+    chunked = False
+    expects_continue = False
+    upgrades = False
+    http_1_0 = False
+    keep_alive = True
+    body_bytes = 0
+    chunk_bytes = 0
+    small_chunks = 0
+    complete = False
+    error: RequestRefused | None = None
+    """Set when the body turned out to be refused after the head was accepted."""
 
     def __init__(self) -> None:
-        self.method = b""
-        self.target = b""
         self.headers: Headers = []
-        self.host: bytes | None = None
-        self.content_length: int | None = None
-        self.chunked = False
-        self.expects_continue = False
-        self.upgrades = False
-        self.http_1_0 = False
-        self.keep_alive = True
         self.pieces: list[bytes] = []
-        self.body_bytes = 0
-        self.chunk_bytes = 0
-        self.small_chunks = 0
-        self.complete = False
-        self.error: RequestRefused | None = None
-        """Set when the body turned out to be refused after the head was accepted."""
 
     @property
     def remaining_bytes(self) -> int | None:
@@ -86,7 +83,7 @@ class RequestReader:
         self._limits = limits
         self._parser = httptools.HttpRequestParser(self)
         self._request = Request()
-        self._head_bytes = 0
+        self._headers: Headers = []
         self._fed_bytes = 0
         self._in_body = False
         self._ended = False
@@ -134,7 +131,6 @@ class RequestReader:
                 if framing_bytes > limits.max_chunk_framing_bytes:
                     self._refuse(bad_request("Chunk extensions or trailers are too large."))
             return
-        self.mid_head = self._fed_bytes > 0
         if self._fed_bytes > limits.max_header_bytes + limits.max_request_line_bytes:
             self._refuse(bad_request("The request head is too large."))
 
@@ -158,9 +154,10 @@ class RequestReader:
     def on_message_begin(self) -> None:
         if self._replaying:
             return
-        self._request = Request()
-        self._head_bytes = 0
+        request = self._request = Request()
+        self._headers = request.headers
         self._in_body = False
+        self.mid_head = True
 
     def on_url(self, url: bytes) -> None:
         if self._replaying:
@@ -171,39 +168,10 @@ class RequestReader:
             raise self._stop(bad_request("The request line is too long."))
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._replaying or self._in_body:
+        if self._in_body:
             return  # Trailers may not change how a request is judged, so they are not kept.
-        name = name.lower()
-        if value[-1:] in (b" ", b"\t"):
-            value = value.rstrip(b" \t")
-        self._head_bytes += len(name) + len(value) + 4
-        if b"_" in name:
-            raise self._stop(bad_request("A header name holds an underscore."))
-        self._request.headers.append((name, value))
-        if name in _JUDGED:
-            self._judge(name, value)
-
-    def _judge(self, name: bytes, value: bytes) -> None:
-        request = self._request
-        if name == b"host":
-            if request.host is not None:
-                raise self._stop(bad_request("There is more than one Host header."))
-            if not _HOST.match(value):
-                raise self._stop(bad_request("The Host header is malformed."))
-            request.host = value
-        elif name == b"content-length":
-            # llhttp refused anything but digits, and a second one.
-            request.content_length = int(value)
-        elif name == b"transfer-encoding":
-            if value.lower() != b"chunked":
-                raise self._stop(bad_request("The only transfer encoding taken is chunked."))
-            request.chunked = True
-        elif name == b"expect":
-            if value.lower() != b"100-continue":
-                raise self._stop(bad_request("The only expectation taken is 100-continue."))
-            request.expects_continue = True
-        else:
-            request.upgrades = True
+        # llhttp lets only visible characters, spaces and tabs through, so a bare rstrip takes no more.
+        self._headers.append((_LOWERED.get(name) or _lowered(name), value.rstrip()))
 
     def on_headers_complete(self) -> None:
         if self._replaying:
@@ -212,19 +180,46 @@ class RequestReader:
         request.method = self._parser.get_method()
         if request.method not in limits.methods:
             raise self._stop(RequestRefused(405, "method_not_allowed", "Method not allowed."))
-        if self._head_bytes > limits.max_header_bytes or len(request.headers) > limits.max_headers:
+        headers = self._headers
+        if len(headers) > limits.max_headers or (
+            self._fed_bytes > limits.max_header_bytes and _size(headers) > limits.max_header_bytes
+        ):
             raise self._stop(bad_request("The request has too many or too large headers."))
+        self._judge(request, dict(headers))
         self._judge_version(request)
         request.keep_alive = self._parser.should_keep_alive() and not request.upgrades
         if request.target[:1] != b"/" or b"#" in request.target:
             self._judge_target(request)
         if len(self.ready) >= limits.max_pipelined_requests:
             raise self._stop(bad_request("Too many requests were sent without waiting."))
-        if request.content_length is not None and request.content_length > limits.max_body_bytes:
-            request.error = BodyTooLarge(limits.max_body_bytes)
         self._in_body = True
         self.mid_head = False
         self.ready.append(request)
+
+    def _judge(self, request: Request, named: dict[bytes, bytes]) -> None:
+        if _REFUSED_NAME in named:
+            raise self._stop(bad_request("A header name holds an underscore."))
+        if b"host" in named:
+            request.host = named[b"host"]
+            if len(named) < len(self._headers) and sum(n == b"host" for n, _ in self._headers) > 1:
+                raise self._stop(bad_request("There is more than one Host header."))
+            if not _HOST.match(request.host):
+                raise self._stop(bad_request("The Host header is malformed."))
+        if b"content-length" in named:
+            # llhttp refused anything but digits, and a second one.
+            length = request.content_length = int(named[b"content-length"])
+            if length > self._limits.max_body_bytes:
+                request.error = BodyTooLarge(self._limits.max_body_bytes)
+        elif b"transfer-encoding" in named:
+            if named[b"transfer-encoding"].lower() != b"chunked":
+                raise self._stop(bad_request("The only transfer encoding taken is chunked."))
+            request.chunked = True
+        if b"expect" in named:
+            if named[b"expect"].lower() != b"100-continue":
+                raise self._stop(bad_request("The only expectation taken is 100-continue."))
+            request.expects_continue = True
+        if b"upgrade" in named:
+            request.upgrades = True
 
     def _judge_version(self, request: Request) -> None:
         version = self._parser.get_http_version()
@@ -270,9 +265,10 @@ class RequestReader:
         request.chunk_bytes = 0
 
     def on_message_complete(self) -> None:
-        if self._parser.should_upgrade() and self._awaits_body(self._request):
+        request = self._request
+        if request.upgrades and self._parser.should_upgrade() and self._awaits_body(request):
             return
-        self._request.complete = True
+        request.complete = True
         self._replaying = False
         self._in_body = False
         self._fed_bytes = 0

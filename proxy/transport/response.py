@@ -118,9 +118,7 @@ class ResponseReader:
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._in_body:
             return
-        if value[-1:] in (b" ", b"\t"):
-            value = value.rstrip(b" \t")
-        self.headers.append((name.lower(), value))
+        self.headers.append((name.lower(), value.rstrip()))
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
