@@ -23,7 +23,7 @@ class Provider(Model):
     archived_at = UtcField(null=True)
 
     class Meta:
-        indexes = ((("organization_id", "name"), True),)
+        indexes = ((("organization_id", "name"), False),)
 
 
 class VirtualKey(Model):
@@ -52,7 +52,7 @@ class VirtualKey(Model):
     revoked_at = UtcField(null=True)
 
     class Meta:
-        indexes = ((("organization_id", "name"), True),)
+        indexes = ((("organization_id", "name"), False),)
 
 
 class ChangeEvent(Model):

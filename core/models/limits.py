@@ -30,7 +30,7 @@ class Budget(Model):
     archived_at = UtcField(null=True)
 
     class Meta:
-        indexes = ((("organization_id", "name"), True),)
+        indexes = ((("organization_id", "name"), False),)
 
 
 class LimitPeriod(Model):

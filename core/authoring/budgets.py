@@ -1,0 +1,146 @@
+"""Creates, changes and archives budgets. What they have spent is kept and enforced elsewhere."""
+
+from dataclasses import dataclass, fields
+from datetime import datetime
+
+from core.authoring.actor import Actor
+from core.authoring.record import Target, announced, audited, change, snapshot
+from core.authoring.scopes import scope_error
+from core.authoring.validation import Complaints, name_error, not_found
+from core.changes import Change, ChangeKind
+from core.ids import new_id
+from core.models import Budget
+from rules.windows import Window
+
+SCOPES = ("organization", "team", "project", "virtual_key", "principal")
+ON_BREACH = ("block", "warn")
+ON_UNPRICED = ("flat", "refuse", "allow")
+ON_OUTAGE = ("block", "allow")
+# Nano-USD are kept in 64 bits; this leaves room for adding a few of them up.
+MOST_NANOUSD = 2**62
+
+
+@dataclass(frozen=True, slots=True)
+class NewBudget:
+    """A budget as it shall be; the limit is in nano-USD a window."""
+
+    name: str
+    scope: str
+    scope_id: str
+    window: str
+    limit_nanousd: int
+    on_breach: str = "block"
+    on_unpriced: str = "flat"
+    on_outage: str = "block"
+
+
+def create(actor: Actor, new: NewBudget, now: datetime) -> Budget:
+    """Create a budget. Raises Refused(VALIDATION_ERROR)."""
+    with change():
+        _check(actor, new, own_id="").refuse_any()
+        row = Budget.create(
+            id=new_id("budget", now),
+            organization_id=actor.organization_id,
+            created_at=now,
+            updated_at=now,
+            **_columns(new),
+        )
+        target = Target("gateway.budget.created", "budget", row.id)
+        audited(actor, target, now, after=snapshot(row))
+        _announce(row, ChangeKind.BUDGET_CREATED, now)
+    return row
+
+
+def differences(row: Budget, wanted: NewBudget) -> list[str]:
+    """Return the names of the fields in which a stored budget differs from the wanted one."""
+    return [field for field, value in _columns(wanted).items() if getattr(row, field) != value]
+
+
+def update(actor: Actor, budget_id: str, wanted: NewBudget, now: datetime) -> Budget:
+    """Make a budget what is wanted; nothing is written when nothing differs. Raises Refused."""
+    with change():
+        row = find(actor.organization_id, budget_id)
+        if not differences(row, wanted):
+            return row
+        complaints = _check(actor, wanted, own_id=row.id)
+        is_same = (row.scope, row.scope_id) == (wanted.scope, wanted.scope_id)
+        complaints.need(is_same, "scope", "A budget keeps its scope; archive it and make another.")
+        complaints.refuse_any()
+        before = snapshot(row)
+        for field, value in _columns(wanted).items():
+            setattr(row, field, value)
+        row.updated_at = now
+        row.save()
+        target = Target("gateway.budget.updated", "budget", row.id)
+        audited(actor, target, now, before, snapshot(row))
+        _announce(row, ChangeKind.BUDGET_UPDATED, now)
+    return row
+
+
+def archive(actor: Actor, budget_id: str, now: datetime) -> Budget:
+    """End a budget; it limits nothing from then on. Raises Refused(NOT_FOUND)."""
+    with change():
+        row = find(actor.organization_id, budget_id)
+        before = snapshot(row)
+        row.archived_at = row.updated_at = now
+        row.save()
+        target = Target("gateway.budget.deleted", "budget", row.id)
+        audited(actor, target, now, before, snapshot(row))
+        _announce(row, ChangeKind.BUDGET_DELETED, now)
+    return row
+
+
+def find(organization_id: str, budget_id: str) -> Budget:
+    """Return a budget of this organisation that is not archived. Raises Refused(NOT_FOUND)."""
+    row = Budget.get_or_none(
+        Budget.id == budget_id,
+        Budget.organization_id == organization_id,
+        Budget.archived_at.is_null(),
+    )
+    if row is None:
+        raise not_found("budget")
+    return row
+
+
+def ids_at(scope: str, scope_id: str) -> list[str]:
+    """Return the ids of the budgets that stand at one scope and are not archived."""
+    query = Budget.select(Budget.id).where(
+        Budget.scope == scope, Budget.scope_id == scope_id, Budget.archived_at.is_null()
+    )
+    return [row.id for row in query.order_by(Budget.id)]
+
+
+def _columns(new: NewBudget) -> dict[str, str | int]:
+    values = {field.name: getattr(new, field.name) for field in fields(new)}
+    return values | {"name": new.name.strip()}
+
+
+def _check(actor: Actor, new: NewBudget, own_id: str) -> Complaints:
+    complaints = Complaints()
+    complaints.add("name", name_error(new.name))
+    windows = [window.value for window in Window]
+    for field, value, allowed in (
+        ("window", new.window, windows),
+        ("on_breach", new.on_breach, ON_BREACH),
+        ("on_unpriced", new.on_unpriced, ON_UNPRICED),
+        ("on_outage", new.on_outage, ON_OUTAGE),
+    ):
+        complaints.need(value in allowed, field, f"Choose one of {', '.join(allowed)}.")
+    is_amount = 0 < new.limit_nanousd <= MOST_NANOUSD
+    complaints.need(is_amount, "limit_usd", "The limit is an amount above zero.")
+    if new.scope in SCOPES:
+        complaints.add("scope_id", scope_error(actor.organization_id, new.scope, new.scope_id))
+    else:
+        complaints.add("scope", f"Choose one of {', '.join(SCOPES)}.")
+    taken = Budget.select().where(
+        Budget.organization_id == actor.organization_id,
+        Budget.name == new.name.strip(),
+        Budget.archived_at.is_null(),
+        Budget.id != own_id,
+    )
+    complaints.need(not taken.exists(), "name", "Another budget has this name.")
+    return complaints
+
+
+def _announce(row: Budget, kind: ChangeKind, now: datetime) -> None:
+    announced(Change(row.organization_id, kind, budget_id=row.id), now)

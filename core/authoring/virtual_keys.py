@@ -1,0 +1,313 @@
+"""Mints virtual keys and changes them. The key itself leaves here once; what is stored is its hash."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from core.authoring import budgets
+from core.authoring.actor import Actor
+from core.authoring.record import Target, announced, audited, change, snapshot
+from core.authoring.validation import Complaints, description_error, name_error, not_found
+from core.changes import Change, ChangeKind
+from core.database import connection
+from core.fault import Fault, Refused
+from core.ids import new_id, new_virtual_key
+from core.models import Member, Project, Provider, VirtualKey
+from core.secrets import Secret, peppered_hash
+from rules.keys import display_prefix, is_virtual_key
+
+ROTATION_GRACE = timedelta(hours=24)
+TAGS = 32
+TAG_CHARACTERS = 128
+PROVIDERS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class NewVirtualKey:
+    """A key as it shall be. A key with a principal is that person's; ``provider_ids`` are in order of use."""
+
+    name: str
+    project_id: str
+    provider_ids: tuple[str, ...]
+    principal_user_id: str | None = None
+    expires_at: datetime | None = None
+    tags: tuple[str, ...] = ()
+    description: str = ""
+
+
+def create(
+    actor: Actor, new: NewVirtualKey, pepper: Secret, now: datetime, secret: Secret | None = None
+) -> tuple[VirtualKey, Secret]:
+    """Create a key and return it with its secret, which can't be read again. Raises Refused.
+
+    ``secret`` is for keys whose value the operator brings along; it must have the form of a virtual key.
+    """
+    with change():
+        complaints = _check(actor.organization_id, new, now, own_id="")
+        secret, hashed = _usable(secret, pepper, now, complaints)
+        complaints.refuse_any()
+        row = VirtualKey.create(
+            id=new_id("vk", now),
+            organization_id=actor.organization_id,
+            secret_hash=hashed,
+            display_prefix=display_prefix(secret.reveal()),
+            created_at=now,
+            updated_at=now,
+            **_columns(new),
+        )
+        _record(actor, row, ChangeKind.VK_CREATED, now)
+    return row, secret
+
+
+def differences(row: VirtualKey, wanted: NewVirtualKey) -> list[str]:
+    """Return the names of the fields in which a stored key differs from the wanted one."""
+    return [field for field, value in _columns(wanted).items() if getattr(row, field) != value]
+
+
+def update(actor: Actor, key_id: str, wanted: NewVirtualKey, now: datetime) -> VirtualKey:
+    """Make a key what is wanted; nothing is written when nothing differs. Raises Refused."""
+    with change():
+        row = _changeable(actor.organization_id, key_id)
+        if not differences(row, wanted):
+            return row
+        complaints = _check(actor.organization_id, wanted, now, own_id=row.id)
+        same_home = (row.project_id, row.principal_user_id) == (
+            wanted.project_id,
+            wanted.principal_user_id,
+        )
+        complaints.need(
+            same_home, "project", "A key keeps its project and principal; make another."
+        )
+        complaints.refuse_any()
+        return _changed(actor, row, ChangeKind.VK_CONFIG_UPDATED, now, **_columns(wanted))
+
+
+def rotate(
+    actor: Actor, key_id: str, pepper: Secret, now: datetime, secret: Secret | None = None
+) -> tuple[VirtualKey, Secret]:
+    """Give a key a new secret; the one before it works for 24 hours more. Raises Refused."""
+    with change():
+        row = _changeable(actor.organization_id, key_id)
+        complaints = Complaints()
+        secret, hashed = _usable(secret, pepper, now, complaints)
+        complaints.refuse_any()
+        row = _changed(
+            actor,
+            row,
+            ChangeKind.VK_ROTATED,
+            now,
+            secret_hash=hashed,
+            display_prefix=display_prefix(secret.reveal()),
+            previous_secret_hash=row.secret_hash,
+            previous_valid_until=now + ROTATION_GRACE,
+        )
+    return row, secret
+
+
+def disable(actor: Actor, key_id: str, now: datetime) -> VirtualKey:
+    """Turn a key off; calling it again changes nothing. Raises Refused."""
+    return _switched(actor, key_id, "disabled", ChangeKind.VK_DISABLED, now)
+
+
+def enable(actor: Actor, key_id: str, now: datetime) -> VirtualKey:
+    """Turn a disabled key on again; calling it again changes nothing. Raises Refused."""
+    return _switched(actor, key_id, "active", ChangeKind.VK_ENABLED, now)
+
+
+def revoke(actor: Actor, key_id: str, now: datetime) -> VirtualKey:
+    """End a key for good, with its budgets; calling it again changes nothing. Raises Refused."""
+    with change():
+        row = find(actor.organization_id, key_id)
+        if row.status == "revoked":
+            return row
+        row = _changed(
+            actor,
+            row,
+            ChangeKind.VK_REVOKED,
+            now,
+            status="revoked",
+            revoked_at=now,
+            previous_secret_hash=None,
+            previous_valid_until=None,
+        )
+        for budget_id in budgets.ids_at("virtual_key", row.id):
+            budgets.archive(actor, budget_id, now)
+    return row
+
+
+def find(organization_id: str, key_id: str) -> VirtualKey:
+    """Return a key of this organisation, whatever its status. Raises Refused(NOT_FOUND)."""
+    row = VirtualKey.get_or_none(
+        VirtualKey.id == key_id, VirtualKey.organization_id == organization_id
+    )
+    if row is None:
+        raise not_found("virtual key")
+    return row
+
+
+def find_by_secret(pepper: Secret, presented: str, now: datetime) -> VirtualKey | None:
+    """Return the key that a secret belongs to, the secret before a rotation included while it works.
+
+    A text without the form of a virtual key is answered without a query.
+    """
+    if not is_virtual_key(presented):
+        return None
+    hashed = peppered_hash(pepper, presented)
+    is_previous = (VirtualKey.previous_secret_hash == hashed) & (
+        VirtualKey.previous_valid_until > now
+    )
+    with connection():
+        row: VirtualKey | None = VirtualKey.get_or_none(
+            (VirtualKey.secret_hash == hashed) | is_previous
+        )
+        return row
+
+
+def _columns(new: NewVirtualKey) -> dict[str, Any]:
+    return {
+        "name": new.name.strip(),
+        "description": new.description,
+        "project_id": new.project_id,
+        "principal_user_id": new.principal_user_id,
+        "provider_ids": list(new.provider_ids),
+        "expires_at": new.expires_at,
+        "tags": list(dict.fromkeys(tag.strip() for tag in new.tags if tag.strip())),
+    }
+
+
+def _usable(
+    secret: Secret | None, pepper: Secret, now: datetime, complaints: Complaints
+) -> tuple[Secret, str]:
+    """Return the secret to use and its hash; complain about one that was brought along and is not right."""
+    given = secret or Secret(new_virtual_key(now))
+    form = "A virtual key is lw_vk_live_ followed by 26 characters of a ULID."
+    complaints.need(is_virtual_key(given.reveal()), "secret", form)
+    hashed = peppered_hash(pepper, given.reveal())
+    used = (VirtualKey.secret_hash == hashed) | (VirtualKey.previous_secret_hash == hashed)
+    is_new = not VirtualKey.select().where(used).exists()
+    complaints.need(is_new, "secret", "This secret belongs or belonged to a key already.")
+    return given, hashed
+
+
+def _changeable(organization_id: str, key_id: str) -> VirtualKey:
+    row = find(organization_id, key_id)
+    if row.status == "revoked":
+        raise Refused(Fault.CONFLICT, "A revoked key cannot be changed.")
+    return row
+
+
+def _switched(
+    actor: Actor, key_id: str, status: str, kind: ChangeKind, now: datetime
+) -> VirtualKey:
+    with change():
+        row = _changeable(actor.organization_id, key_id)
+        return row if row.status == status else _changed(actor, row, kind, now, status=status)
+
+
+def _changed(
+    actor: Actor, row: VirtualKey, kind: ChangeKind, now: datetime, **values: Any
+) -> VirtualKey:
+    before = snapshot(row)
+    for field, value in values.items():
+        setattr(row, field, value)
+    row.revision += 1
+    row.updated_at = now
+    # last_used_at is written beside this by the gateway's calls; only what changed here is saved.
+    row.save(only=[*values, "revision", "updated_at"])
+    _record(actor, row, kind, now, before)
+    return row
+
+
+_ACTIONS = {
+    ChangeKind.VK_CREATED: "created",
+    ChangeKind.VK_CONFIG_UPDATED: "updated",
+    ChangeKind.VK_ROTATED: "rotated",
+    ChangeKind.VK_DISABLED: "disabled",
+    ChangeKind.VK_ENABLED: "enabled",
+    ChangeKind.VK_REVOKED: "revoked",
+}
+
+
+def _record(
+    actor: Actor,
+    row: VirtualKey,
+    kind: ChangeKind,
+    now: datetime,
+    before: dict[str, Any] | None = None,
+) -> None:
+    target = Target(f"gateway.virtual_key.{_ACTIONS[kind]}", "virtual_key", row.id)
+    audited(actor, target, now, before, snapshot(row))
+    announced(Change(row.organization_id, kind, virtual_key_id=row.id), now)
+
+
+def _check(organization_id: str, new: NewVirtualKey, now: datetime, own_id: str) -> Complaints:
+    complaints = Complaints()
+    complaints.add("name", name_error(new.name))
+    complaints.add("description", description_error(new.description))
+    complaints.need(
+        new.expires_at is None or new.expires_at > now, "expires_at", "Choose a date to come."
+    )
+    complaints.add("tags", _tags_error(new.tags))
+    checks: tuple[tuple[str, Callable[[], str]], ...] = (
+        ("name", lambda: _taken(organization_id, new.name.strip(), own_id)),
+        ("project", lambda: _project_error(organization_id, new)),
+        ("providers", lambda: _providers_error(organization_id, new.provider_ids)),
+        ("principal", lambda: _principal_error(organization_id, new.principal_user_id)),
+    )
+    for field, error in checks:
+        complaints.add(field, error())
+    return complaints
+
+
+def _tags_error(tags: tuple[str, ...]) -> str:
+    if len(tags) > TAGS or any(len(tag) > TAG_CHARACTERS for tag in tags):
+        return f"Use at most {TAGS} tags of up to {TAG_CHARACTERS} characters."
+    return ""
+
+
+def _taken(organization_id: str, name: str, own_id: str) -> str:
+    taken = VirtualKey.select().where(
+        VirtualKey.organization_id == organization_id,
+        VirtualKey.name == name,
+        VirtualKey.status != "revoked",
+        VirtualKey.id != own_id,
+    )
+    return "Another key has this name." if taken.exists() else ""
+
+
+def _project_error(organization_id: str, new: NewVirtualKey) -> str:
+    project = Project.get_or_none(
+        Project.id == new.project_id,
+        Project.organization_id == organization_id,
+        Project.archived_at.is_null(),
+    )
+    if project is None:
+        return "There is no such project."
+    if project.is_personal and project.owner_user_id != new.principal_user_id:
+        return "A personal project holds its owner's keys only."
+    return ""
+
+
+def _providers_error(organization_id: str, provider_ids: tuple[str, ...]) -> str:
+    if not provider_ids:
+        return "Choose at least one provider."
+    if len(set(provider_ids)) != len(provider_ids) or len(provider_ids) > PROVIDERS:
+        return f"Name each provider once, at most {PROVIDERS}."
+    known = Provider.select().where(
+        Provider.id.in_(provider_ids),
+        Provider.organization_id == organization_id,
+        Provider.archived_at.is_null(),
+    )
+    return "" if known.count() == len(provider_ids) else "There is no such provider."
+
+
+def _principal_error(organization_id: str, user_id: str | None) -> str:
+    if user_id is None:
+        return ""
+    member = Member.select().where(
+        Member.organization_id == organization_id,
+        Member.user_id == user_id,
+        Member.disabled_at.is_null(),
+    )
+    return "" if member.exists() else "There is no such person."
