@@ -1,0 +1,176 @@
+"""The one writer of the lake: appends events with their sums and the inbox watermark, and keeps the files tidy.
+
+Deciding what an event is happens before; when to call is the streamer's schedule.
+"""
+
+import dataclasses
+import fcntl
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+import duckdb
+import orjson
+
+from core.clock import EPOCH
+from core.lake import engine
+from core.lake.statements import statement
+from core.secret_files import prepare_data_dir
+from core.settings import Settings
+from rules.activity_events import ActivityEvent
+
+LOCK_FILE = "writer.lock"
+# Readers finish within seconds; an hour also lets a person look at yesterday's mistake.
+KEEP_SNAPSHOTS = timedelta(hours=1)
+
+
+class LakeBusy(Exception):
+    """Another process has this lake open for writing."""
+
+
+class LakeWriter:
+    """Writes the lake. Safe to share between threads: one statement at a time holds the lake."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, lock_descriptor: int | None) -> None:
+        self._connection = connection
+        self._lock_descriptor = lock_descriptor
+        self._lock = threading.Lock()
+
+    def watermark(self) -> int:
+        """Return the id of the last inbox row whose events are in the lake; 0 for an empty one."""
+        with self._lock:
+            found = self._connection.execute(
+                "SELECT max(inbox_id) FROM lake.inbox_watermark"
+            ).fetchone()
+        return int(found[0]) if found and found[0] is not None else 0
+
+    def append(self, events: Sequence[ActivityEvent], inbox_id: int, now: datetime) -> int:
+        """Add events, their sums and the watermark in one transaction; return how many were new.
+
+        An event whose source and id the lake knows, or that comes twice, is left out.
+        """
+        with self._lock, self._transaction():
+            added = self._add(events) if events else 0
+            self._connection.execute(
+                "UPDATE lake.inbox_watermark SET inbox_id = $inbox_id, written_at = $now",
+                {"inbox_id": inbox_id, "now": now},
+            )
+        return added
+
+    def _add(self, events: Sequence[ActivityEvent]) -> int:
+        encoded = orjson.dumps([_columns(event) for event in events]).decode()
+        self._connection.execute(statement("stage"), {"events": encoded})
+        times = [event.event_timestamp for event in events]
+        span = {"earliest": min(times), "latest": max(times)}
+        self._connection.execute(statement("fresh"), span)
+        found = self._connection.execute("SELECT count(*) FROM fresh").fetchone()
+        added = int(found[0]) if found else 0
+        if added:
+            self._connection.execute(statement("append_events"))
+            self._connection.execute(statement("append_rollup"))
+        return added
+
+    def compact_rollups(self) -> int:
+        """Fold the rows of an hour that share a key into one; return how many rows remain of those hours."""
+        with self._lock, self._transaction():
+            self._connection.execute(statement("fold_rollup"))
+            found = self._connection.execute("SELECT count(*) FROM folded").fetchone()
+            if not found or not found[0]:
+                return 0
+            self._connection.execute(
+                "DELETE FROM lake.rollup_hour WHERE hour IN (SELECT hour FROM folded)"
+            )
+            self._connection.execute("INSERT INTO lake.rollup_hour BY NAME FROM folded")
+            return int(found[0])
+
+    def flush(self) -> int:
+        """Move the rows that wait in the catalog into Parquet files; return how many were moved."""
+        with self._lock:
+            moved = self._connection.execute("CALL ducklake_flush_inlined_data('lake')").fetchall()
+        return sum(int(row[2]) for row in moved)
+
+    def tidy(self, now: datetime) -> None:
+        """Merge small files, drop old snapshots, and delete the files that only those needed."""
+        before = {"before": now - KEEP_SNAPSHOTS}
+        with self._lock:
+            run = self._connection.execute
+            run("CALL ducklake_merge_adjacent_files('lake')")
+            run("CALL ducklake_rewrite_data_files('lake')")
+            run("CALL ducklake_expire_snapshots('lake', older_than => $before)", before)
+            run("CALL ducklake_cleanup_old_files('lake', older_than => $before)", before)
+            run("CALL ducklake_delete_orphaned_files('lake', older_than => $before)", before)
+
+    def close(self) -> None:
+        """Let the lake go, so that another process may write."""
+        with self._lock:
+            self._connection.close()
+            if self._lock_descriptor is not None:
+                os.close(self._lock_descriptor)
+                self._lock_descriptor = None
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._connection.execute("BEGIN")
+        try:
+            yield
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
+
+
+def open_writer(settings: Settings) -> LakeWriter:
+    """Open the lake for writing, creating it when it is new.
+
+    Raises LakeBusy when another process writes an embedded lake. On PostgreSQL two writers may open;
+    of two commits at once on the watermark, one fails and is tried again by its caller.
+    """
+    prepare_data_dir(settings.data_dir)
+    settings.lake_dir.mkdir(mode=0o700, exist_ok=True)
+    descriptor = _take_lock(settings) if engine.is_embedded(settings) else None
+    try:
+        connection = engine.connect(settings, read_only=False)
+        _create_tables(connection)
+    except BaseException:
+        if descriptor is not None:
+            os.close(descriptor)
+        raise
+    return LakeWriter(connection, descriptor)
+
+
+def _take_lock(settings: Settings) -> int:
+    descriptor = os.open(
+        settings.lake_dir / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
+    )
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise LakeBusy(f"another process writes the lake in {settings.lake_dir}") from None
+    return descriptor
+
+
+def _create_tables(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute("BEGIN")
+    connection.execute(statement("schema"))
+    marked = connection.execute("SELECT count(*) FROM lake.inbox_watermark").fetchone()
+    if not marked or not marked[0]:
+        connection.execute(statement("partition"))
+    connection.execute("COMMIT")
+
+
+_COLUMNS = tuple(field.name for field in dataclasses.fields(ActivityEvent))
+
+
+def _columns(event: ActivityEvent) -> dict[str, Any]:
+    row = {name: getattr(event, name) for name in _COLUMNS}
+    row["event_timestamp"] = _microseconds(event.event_timestamp)
+    row["ingested_at"] = _microseconds(event.ingested_at)
+    return row
+
+
+def _microseconds(moment: datetime) -> int:
+    return (moment - EPOCH) // timedelta(microseconds=1)
