@@ -114,7 +114,7 @@ def _new_link(organization: Organization, pepper: Secret, now: datetime) -> Secr
     token = Secret(new_token())
     with transaction():
         unused = (OneTimeLink.kind == SETUP) & OneTimeLink.used_at.is_null()
-        OneTimeLink.delete().where(unused).execute()
+        OneTimeLink.delete().where(unused).execute()  # type: ignore[misc]
         OneTimeLink.create(
             id=new_id("link", now),
             kind=SETUP,
