@@ -6,7 +6,7 @@ Extensions come from installed packages, are signed by DuckDB and loaded by path
 
 import importlib.util
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import boto3
 import duckdb
@@ -89,9 +89,10 @@ def _attach_postgres(
 ) -> None:
     _load(connection, "postgres_scanner")
     parts = urlsplit(settings.control_database_url)
+    socket_directory = parse_qs(parts.query).get("host", ["localhost"])[0]
     # A DuckDB secret, because a connection string would show the password in error messages.
     given = {
-        "HOST": parts.hostname or "localhost",
+        "HOST": parts.hostname or socket_directory,
         "PORT": str(parts.port or 5432),
         "DATABASE": parts.path.lstrip("/") or "postgres",
         "USER": unquote(parts.username or "postgres"),
