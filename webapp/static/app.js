@@ -41,18 +41,21 @@
     showTheme();
   };
 
-  // --- Dialogs: a fragment brings <dialog open>; as a modal it traps focus and closes with Escape ---
+  // --- Dialogs: a fragment turns the empty <dialog id="drawer"> into one that asks to be modal ---
   const showModals = () => {
-    for (const dialog of document.querySelectorAll("dialog[data-modal][open]:not(.as-page)")) {
-      if (dialog.matches(":modal")) continue;
+    for (const dialog of document.querySelectorAll("dialog[data-modal]:not(.as-page):not(:modal)")) {
       dialog.removeAttribute("open");
       dialog.showModal();
-      if (dialog.hasAttribute("data-deliberate")) {
-        dialog.addEventListener("cancel", (event) => event.preventDefault());
-      }
-      dialog.addEventListener("close", () => dialog.replaceChildren(), { once: true });
     }
   };
+  document.addEventListener("close", ({ target: dialog }) => {
+    if (!dialog.matches("dialog[data-modal]")) return;
+    for (const name of ["data-modal", "data-deliberate", "aria-labelledby"]) dialog.removeAttribute(name);
+    dialog.replaceChildren(); // what it showed, perhaps a secret, leaves the page with it
+  }, true);
+  document.addEventListener("cancel", (event) => {
+    if (event.target.matches("dialog[data-deliberate]")) event.preventDefault();
+  }, true);
 
   // --- Notices: leave by themselves, or by their button ---
   const expireNotices = () => {

@@ -1,0 +1,174 @@
+"""The ingestion sources: list, composer, the secret that is shown once, and one source with its events."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from core.lake.activity import SourceActivity
+from core.models import IngestionSource
+from rules.activity_events import ActivityEvent
+from webapp.page_models.sources_health import MODES, Health, SourceChip
+
+EVENTS_SHOWN = 50
+NS_PER_MICROSECOND = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """One way for events to arrive, with the text for when nothing does."""
+
+    key: str
+    title: str
+    caption: str
+    icon: str
+    empty_title: str
+    empty_body: str
+    can_add: bool
+
+
+MODES_SHOWN = (
+    Mode(
+        "push",
+        "Push",
+        "Tools send events here over HTTP",
+        "plug",
+        "No push source",
+        "Add one, and any OpenTelemetry exporter can deliver traces to its own address.",
+        True,
+    ),
+    Mode(
+        "pull",
+        "Pull",
+        "Fetched on a schedule from an admin API",
+        "pull",
+        "No pull source",
+        "This organisation fetches from no admin API.",
+        False,
+    ),
+    Mode(
+        "s3",
+        "S3 audit drops",
+        "Read from files in a bucket",
+        "bucket",
+        "No S3 source",
+        "This organisation reads no audit files from a bucket.",
+        False,
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SourcesPage:
+    """The list, grouped by how events arrive."""
+
+    now: datetime
+    sources: tuple[SourceChip, ...]
+    may_manage: bool
+
+    def of(self, mode: Mode) -> tuple[SourceChip, ...]:
+        """Return the sources of that mode; a type this version does not know counts as push."""
+        return tuple(one for one in self.sources if MODES.get(one.type, "push") == mode.key)
+
+    @property
+    def modes(self) -> tuple[Mode, ...]:
+        return MODES_SHOWN
+
+    @property
+    def poll_seconds(self) -> int:
+        """Return how often the list asks again: quickly while a source waits for its first event."""
+        return 3 if any(one.is_awaiting for one in self.sources) else 15
+
+
+@dataclass(frozen=True, slots=True)
+class SourceForm:
+    """The composer's state: what was typed and what is wrong with it. ``source_id`` is empty for a new source."""
+
+    values: Mapping[str, str]
+    teams: Mapping[str, str]
+    errors: Mapping[str, str] = field(default_factory=dict)
+    source_id: str = ""
+    as_page: bool = True
+
+    def value(self, name: str) -> str:
+        """Return what the field holds, empty when nothing was typed."""
+        return self.values.get(name, "")
+
+    def error(self, name: str) -> str:
+        """Return the sentence beside the field, empty when it is right."""
+        return self.errors.get(name, "")
+
+
+@dataclass(frozen=True, slots=True)
+class SecretPage:
+    """A fresh secret on its only page, with everything needed to use it at once."""
+
+    source_id: str
+    source_name: str
+    source_type: str
+    secret: str
+    endpoint: str
+    curl: str
+    is_rotation: bool
+    as_page: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class SourcePage:
+    """One source: its state, counts and newest events."""
+
+    now: datetime
+    source: IngestionSource
+    health: Health
+    seen: SourceActivity | None
+    events: list[ActivityEvent]
+    team_name: str
+    endpoint: str
+    may_manage: bool
+    is_first_page: bool
+
+    @property
+    def older_than(self) -> str:
+        """Return the moment after which older events go on, empty on the last page."""
+        if len(self.events) < EVENTS_SHOWN:
+            return ""
+        return (self.events[-1].event_timestamp + timedelta(milliseconds=1)).isoformat()
+
+    @property
+    def has_stale_timestamps(self) -> bool:
+        """Say whether events exist of which none is recent: their own clock is probably wrong."""
+        return bool(self.events) and self.seen is not None and self.seen.events_30d == 0
+
+
+def endpoint_of(base_url: str, source_id: str) -> str:
+    """Return the address an exporter sends to."""
+    return f"{base_url.rstrip('/')}/api/ingest/otel/{source_id}"
+
+
+def curl_example(endpoint: str, secret: str, now: datetime) -> str:
+    """Return a command that delivers one priced event, dated ``now``."""
+    start_ns = int(now.timestamp() * 1_000_000) * NS_PER_MICROSECOND
+    attributes = {
+        "gen_ai.request.model": {"stringValue": "claude-sonnet-4-5"},
+        "user.email": {"stringValue": "ada@example.com"},
+        "gen_ai.usage.cost_usd": {"doubleValue": 0.0125},
+        "gen_ai.usage.input_tokens": {"intValue": "1200"},
+        "gen_ai.usage.output_tokens": {"intValue": "300"},
+    }
+    span = {
+        "traceId": f"{start_ns:032x}",
+        "spanId": f"{start_ns % 2**64:016x}",
+        "name": "chat_completion",
+        "startTimeUnixNano": str(start_ns),
+        "endTimeUnixNano": str(start_ns + 850_000_000),
+        "attributes": [{"key": key, "value": value} for key, value in attributes.items()],
+    }
+    body = json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]})
+    return (
+        f"curl -sS -X POST {endpoint} \\\n"
+        f"  -H 'Authorization: Bearer {secret}' \\\n"
+        f"  -H 'Content-Type: application/json' \\\n"
+        f"  -d '{body}'"
+    )

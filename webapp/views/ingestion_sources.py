@@ -1,0 +1,207 @@
+"""Ingestion sources: list, composer, one-time secret, detail, rotation and archive."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from flask import Blueprint, Response, abort, current_app, flash, redirect, request
+from werkzeug.wrappers import Response as AnyResponse
+
+from core.authoring import ingestion_sources as authoring
+from core.clock import utcnow
+from core.fault import Fault, Refused
+from core.models import IngestionSource
+from core.secrets import Secret
+from webapp.access import requires, viewer
+from webapp.lake import lake_activity
+from webapp.page_models import ingestion_sources as pages
+from webapp.page_models.sources_health import chips, health_of
+from webapp.pages import asked_fragment, respond, see
+from webapp.queries.sources import live_sources, source_of, team_names
+
+blueprint = Blueprint("ingestion_sources", __name__)
+HERE = "/settings/governance/ingestion-sources"
+COMPOSED_TYPE = "otel_generic"
+FIELDS = ("name", "description", "team_id")
+DRAWER = ("drawer",)
+
+
+@blueprint.get("/governance/ingestion-sources")
+@requires("governance:view")
+def moved() -> AnyResponse:
+    """Send an address under /governance to the settings page."""
+    return redirect(HERE)
+
+
+@blueprint.get(HERE)
+@requires("governance:view")
+def index() -> Response:
+    """Answer with the list, or with the part of it that is polled."""
+    who, now = viewer(), utcnow()
+    seen = lake_activity(who.organization_id).sources(now)
+    page = pages.SourcesPage(
+        now=now,
+        sources=chips(live_sources(who.organization_id), seen, now),
+        may_manage=who.may("ingestionSources:manage"),
+    )
+    return respond("ingestion_sources.html", ("sources",), page=page)
+
+
+@blueprint.get(f"{HERE}/new")
+@requires("ingestionSources:manage")
+def compose() -> Response:
+    """Answer with the empty composer."""
+    return _form({}, {})
+
+
+@blueprint.post(HERE)
+@requires("ingestionSources:manage")
+def create() -> Response:
+    """Create a source and answer with its secret, which no other answer ever holds."""
+    now = utcnow()
+    values = _typed()
+    try:
+        source, secret = authoring.create(viewer().actor(), _wanted(values), _pepper(), now)
+    except Refused as refused:
+        return _form(values, _errors(refused))
+    return _secret(source, secret, now, is_rotation=False)
+
+
+@blueprint.get(f"{HERE}/<source_id>")
+@requires("governance:view")
+def show(source_id: str) -> Response:
+    """Answer with one source, or with the part of it that is polled."""
+    who, now = viewer(), utcnow()
+    source = source_of(who.organization_id, source_id)
+    activity = lake_activity(who.organization_id)
+    before = _moment(request.args.get("before", ""))
+    page = pages.SourcePage(
+        now=now,
+        source=source,
+        health=health_of(source, now),
+        seen=activity.sources(now).get(source_id),
+        events=activity.events_for_source(source_id, pages.EVENTS_SHOWN, before),
+        team_name=team_names(who.organization_id).get(source.team_id or "", ""),
+        endpoint=pages.endpoint_of(request.host_url, source_id),
+        may_manage=who.may("ingestionSources:manage"),
+        is_first_page=before is None,
+    )
+    return respond("ingestion_source.html", ("source",), page=page)
+
+
+@blueprint.get(f"{HERE}/<source_id>/edit")
+@requires("ingestionSources:manage")
+def edit(source_id: str) -> Response:
+    """Answer with the composer, filled from the source."""
+    source = authoring.find(viewer().organization_id, source_id)
+    values = {name: getattr(source, name) or "" for name in FIELDS}
+    return _form(values, {}, source_id)
+
+
+@blueprint.post(f"{HERE}/<source_id>/edit")
+@requires("ingestionSources:manage")
+def update(source_id: str) -> Response:
+    """Change what may change of a source: name, description and team."""
+    values = _typed()
+    actor = viewer().actor()
+    source = authoring.find(actor.organization_id, source_id)
+    try:
+        authoring.update(actor, source_id, _wanted(values, source), utcnow())
+    except Refused as refused:
+        return _form(values, _errors(refused), source_id)
+    flash(f"{values['name']} is saved.", "positive")
+    return _done(source_id)
+
+
+@blueprint.post(f"{HERE}/<source_id>/rotate")
+@requires("ingestionSources:manage")
+def rotate(source_id: str) -> Response:
+    """Give the source a new secret and answer with it."""
+    now = utcnow()
+    source, secret = authoring.rotate(viewer().actor(), source_id, _pepper(), now)
+    return _secret(source, secret, now, is_rotation=True)
+
+
+@blueprint.post(f"{HERE}/<source_id>/archive")
+@requires("ingestionSources:manage")
+def archive(source_id: str) -> Response:
+    """Archive the source and return to the list."""
+    source = authoring.archive(viewer().actor(), source_id, utcnow())
+    flash(f"{source.name} is archived. Its events stay readable.", "positive")
+    return see("ingestion_sources.index")
+
+
+def _wanted(values: dict[str, str], source: IngestionSource | None = None) -> authoring.NewSource:
+    """Return the source as typed; what the composer does not offer stays as it is."""
+    return authoring.NewSource(
+        type=source.type if source else COMPOSED_TYPE,
+        name=values["name"],
+        description=values["description"],
+        team_id=values["team_id"] or None,
+        parser_config=source.parser_config if source else {},
+    )
+
+
+def _typed() -> dict[str, str]:
+    return {name: request.form.get(name, "").strip() for name in FIELDS}
+
+
+def _errors(refused: Refused) -> dict[str, str]:
+    """Return the complaints to show beside the fields; any other refusal is not the form's to answer."""
+    if refused.fault is not Fault.VALIDATION_ERROR:
+        raise refused
+    errors = refused.facts.get("errors", {})
+    return dict(errors) if isinstance(errors, dict) else {"form": str(errors)}
+
+
+def _form(values: dict[str, str], errors: dict[str, str], source_id: str = "") -> Response:
+    page = pages.SourceForm(
+        values=values,
+        teams=team_names(viewer().organization_id),
+        errors=errors,
+        source_id=source_id,
+        as_page=not asked_fragment(DRAWER),
+    )
+    return respond("ingestion_source_form.html", DRAWER, 422 if errors else 200, page=page)
+
+
+def _secret(source: IngestionSource, secret: Secret, now: datetime, *, is_rotation: bool) -> Response:
+    endpoint = pages.endpoint_of(request.host_url, source.id)
+    page = pages.SecretPage(
+        source_id=source.id,
+        source_name=source.name,
+        source_type=source.type,
+        secret=secret.reveal(),
+        endpoint=endpoint,
+        curl=pages.curl_example(endpoint, secret.reveal(), now),
+        is_rotation=is_rotation,
+        as_page=not asked_fragment(DRAWER),
+    )
+    response = respond("ingestion_source_secret.html", DRAWER, page=page)
+    response.headers["HX-Trigger"] = "sources-changed"
+    return response
+
+
+def _done(source_id: str) -> Response:
+    """Return to the source; from a drawer the whole page is loaded, which closes it."""
+    response = see("ingestion_sources.show", source_id=source_id)
+    if asked_fragment(DRAWER):
+        response.status_code = 200
+        response.headers["HX-Redirect"] = response.headers.pop("Location")
+    return response
+
+
+def _pepper() -> Secret:
+    pepper: Secret = current_app.extensions["settings"].pepper
+    return pepper
+
+
+def _moment(text: str) -> datetime | None:
+    """Return the moment a paging link names; 400 for anything else than an aware ISO time."""
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        abort(400)
+    return moment if moment.tzinfo else abort(400)
