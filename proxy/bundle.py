@@ -1,0 +1,160 @@
+"""What a virtual key may use, as one value read from the control plane's answer. Fetches and keeps nothing."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from core.secrets import Sealer, Secret
+from proxy.limit_state import LimitState, Terms
+from proxy.transport.dial import Target
+from rules.windows import Window
+
+_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderBinding:
+    """An upstream account that a key may use. ``target`` is None for the built-in sandbox."""
+
+    id: str
+    name: str
+    type: str
+    base_url: str
+    credential: Secret | None
+    allow_private: bool
+    target: Target | None
+    base_path: str
+    """The path of ``base_url``, without a trailing slash; empty when it has none."""
+
+
+@dataclass(slots=True, eq=False)
+class Bundle:
+    """Everything the gateway needs to serve one virtual key. Treat it as read-only."""
+
+    vk_id: str
+    revision: int
+    status: str
+    name: str
+    display_prefix: str
+    organization_id: str
+    project_id: str
+    team_id: str
+    principal_id: str | None
+    personal: bool
+    expires_at_ms: int | None
+    tags: tuple[str, ...]
+    providers: tuple[ProviderBinding, ...]
+    """In the key's order."""
+    limits: tuple[LimitState, ...]
+    config: dict[str, Any]
+
+
+class _ProviderText(msgspec.Struct):
+    id: str
+    name: str
+    type: str
+    base_url: str
+    credential: str | None = None
+    allow_private: bool = False
+
+
+class _BudgetText(msgspec.Struct):
+    id: str
+    name: str
+    scope: str
+    scope_id: str
+    window: Window
+    limit_nanousd: int
+    on_breach: str
+    on_unpriced: str
+    on_outage: str
+    period_start_ms: int
+    settled_nanousd: int = 0
+    anchor_ms: int | None = None
+
+
+class BundleText(msgspec.Struct):
+    """The bundle as it travels: JSON, credentials sealed."""
+
+    vk_id: str
+    revision: int
+    status: str
+    organization_id: str
+    project_id: str
+    team_id: str
+    display_prefix: str = ""
+    name: str = ""
+    principal_id: str | None = None
+    personal: bool = False
+    expires_at_ms: int | None = None
+    tags: list[str] = []
+    providers: list[_ProviderText] = []
+    budgets: list[_BudgetText] = []
+    config: dict[str, Any] = {}
+
+
+def read_bundle(
+    text: BundleText, sealer: Sealer, limit_for: Callable[[Terms, int, int], LimitState]
+) -> Bundle:
+    """Return the bundle with opened credentials and shared limit states. Raises SealError, ValueError."""
+    return Bundle(
+        vk_id=text.vk_id,
+        revision=text.revision,
+        status=text.status,
+        name=text.name,
+        display_prefix=text.display_prefix,
+        organization_id=text.organization_id,
+        project_id=text.project_id,
+        team_id=text.team_id,
+        principal_id=text.principal_id,
+        personal=text.personal,
+        expires_at_ms=text.expires_at_ms,
+        tags=tuple(text.tags),
+        providers=tuple(_provider(p, sealer) for p in text.providers),
+        limits=tuple(
+            limit_for(_terms(b), b.period_start_ms, b.settled_nanousd) for b in text.budgets
+        ),
+        config=text.config,
+    )
+
+
+def _terms(text: _BudgetText) -> Terms:
+    return Terms(
+        text.id,
+        text.name,
+        text.scope,
+        text.scope_id,
+        text.window,
+        text.anchor_ms,
+        text.limit_nanousd,
+        text.on_breach,
+        text.on_unpriced,
+        text.on_outage,
+    )
+
+
+def _provider(text: _ProviderText, sealer: Sealer) -> ProviderBinding:
+    credential = None
+    if text.credential is not None:
+        credential = sealer.open(text.credential, f"provider:{text.id}")
+    target, base_path = None, ""
+    if text.type != "sandbox":
+        parts = urlsplit(text.base_url)
+        if parts.scheme not in _PORTS or not parts.hostname:
+            raise ValueError(f"provider {text.id} has no usable address")
+        port = parts.port or _PORTS[parts.scheme]
+        target = Target(parts.scheme, parts.hostname, port, text.allow_private)
+        base_path = parts.path.rstrip("/")
+    return ProviderBinding(
+        text.id,
+        text.name,
+        text.type,
+        text.base_url,
+        credential,
+        text.allow_private,
+        target,
+        base_path,
+    )
