@@ -45,6 +45,8 @@ class ClientConnection:
         """A write stopped half way, so the byte stream cannot be continued."""
         self.busy = False
         """An exchange is under way, as opposed to waiting for a request."""
+        self.last = False
+        """The server is draining: the answer under way is the last on this connection."""
         self.closing = False
         self.client = _address(sock.getpeername)
         self.server = _address(sock.getsockname)

@@ -39,10 +39,10 @@ class Exchange:
         "ended",
     )
 
-    def __init__(self, connection: ClientConnection, request: Request, draining: bool) -> None:
+    def __init__(self, connection: ClientConnection, request: Request) -> None:
         self._connection = connection
         self._request = request
-        self._keep_alive = request.keep_alive and not draining
+        self._keep_alive = request.keep_alive
         self._continued = not request.expects_continue
         self._status = 0
         self._headers: Headers = []
@@ -186,7 +186,8 @@ class Exchange:
             tail = b"transfer-encoding: chunked\r\n\r\n"
         if not request.complete and not self._can_discard():
             self._keep_alive = False
-        if not self._keep_alive:
+        if self._connection.last or not self._keep_alive:
+            self._keep_alive = False
             return b"connection: close\r\n" + tail
         if request.http_1_0:
             return b"connection: keep-alive\r\n" + tail

@@ -17,6 +17,7 @@ _HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~%!$&'()*+,;=-]+)(?::[0-
 _ABSOLUTE = re.compile(rb"https?://([^/?#]*)(.*)\Z", re.IGNORECASE | re.DOTALL)
 _REFUSED_NAME = b"_"
 """Stands for every header name with an underscore: servers behind us may take it for a hyphen."""
+_SINGLE = frozenset({b"host", b"content-length", b"transfer-encoding", b"expect"})
 _MOST_NAMES = 1024
 _LOWERED: dict[bytes, bytes] = {}
 _WIRE_BYTES_PER_CHUNK = 12
@@ -199,10 +200,10 @@ class RequestReader:
     def _judge(self, request: Request, named: dict[bytes, bytes]) -> None:
         if _REFUSED_NAME in named:
             raise self._stop(bad_request("A header name holds an underscore."))
+        if len(named) < len(self._headers):
+            self._judge_repeated()
         if b"host" in named:
             request.host = named[b"host"]
-            if len(named) < len(self._headers) and sum(n == b"host" for n, _ in self._headers) > 1:
-                raise self._stop(bad_request("There is more than one Host header."))
             if not _HOST.match(request.host):
                 raise self._stop(bad_request("The Host header is malformed."))
         if b"content-length" in named:
@@ -220,6 +221,13 @@ class RequestReader:
             request.expects_continue = True
         if b"upgrade" in named:
             request.upgrades = True
+
+    def _judge_repeated(self) -> None:
+        seen: set[bytes] = set()
+        for name, _ in self._headers:
+            if name in _SINGLE and name in seen:
+                raise self._stop(bad_request(f"The header {name.decode()} is repeated."))
+            seen.add(name)
 
     def _judge_version(self, request: Request) -> None:
         version = self._parser.get_http_version()

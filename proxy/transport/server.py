@@ -55,6 +55,7 @@ class Server:
         self.draining = True
         self._accepting.cancel()
         for connection in list(self.connections):
+            connection.last = True
             if not connection.busy and not connection.reader.mid_head:
                 connection.stop_reading()
         with trio.move_on_after(float("inf") if grace_seconds is None else grace_seconds):
@@ -110,11 +111,11 @@ class Server:
         try:
             while (request := await connection.next_request()) is not None:
                 connection.busy = True
-                if not await Exchange(connection, request, self.draining).run(self._app, state):
+                if not await Exchange(connection, request).run(self._app, state):
                     break
                 connection.busy = False
                 connection.await_next()
-                if self.draining and not connection.reader.ready:
+                if connection.last:
                     break
         except ClientGone:
             pass
