@@ -4,21 +4,21 @@ References are checked against the file and against what exists already; both ar
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from cli.apply.entries import Entry, Mistakes, Reading
+from cli.apply.entries import Entry, Mistake, Mistakes, Reading
 from core.secrets import Secret
+from rules.anomaly_rules import RULE_TYPES, SCOPES, SEVERITIES
 from rules.keys import is_ingestion_secret, is_virtual_key
+from rules.permissions import ROLES
 from rules.pricing import NANOUSD_PER_USD
+from rules.source_types import CREATABLE
 from rules.windows import Window
 
-ROLES = ("admin", "member", "external")
 PROVIDER_TYPES = ("openai", "anthropic", "custom", "sandbox")
 BUDGET_SCOPES = ("organization", "team", "project", "virtual_key", "principal")
-RULE_SCOPES = ("organization", "team", "project", "source_type", "source")
-SEVERITIES = ("critical", "warning", "info")
 _DEFAULT_ADDRESS = {
     "openai": "https://api.openai.com/v1",
     "anthropic": "https://api.anthropic.com",
@@ -154,17 +154,19 @@ class Document:
     budgets: Sequence[Budget] = ()
     ingestion_sources: Sequence[Source] = ()
     anomaly_rules: Sequence[Rule] = ()
-    used_variables: frozenset[str] = field(default=frozenset())
+    used_variables: frozenset[str] = frozenset()
+    mistakes: tuple[Mistake, ...] = ()
+    """What is wrong in the file by itself; with any, nothing of it may be applied."""
 
 
 def read(text: str, environ: Mapping[str, str]) -> Document:
-    """Return what a file declares. Raises Mistakes with all that is wrong in the file by itself."""
+    """Return what a file declares, and what is wrong in it. Raises Mistakes when it can't be read at all."""
     reading = Reading(environ)
     root = reading.root(text)
     if root is None:
         raise Mistakes(reading.mistakes)
     organization = root.inner("organization", "the organization")
-    document = Document(
+    found = (
         _organization(organization) if organization else None,
         _kind(root, "users", "a user", _user, "email"),
         _kind(root, "teams", "a team", _team, "slug"),
@@ -174,12 +176,9 @@ def read(text: str, environ: Mapping[str, str]) -> Document:
         _kind(root, "budgets", "a budget", _budget, "name"),
         _kind(root, "ingestion_sources", "an ingestion source", _source, "name"),
         _kind(root, "anomaly_rules", "an anomaly rule", _rule, "name"),
-        frozenset(reading.used_variables),
     )
     root.finish()
-    if reading.mistakes:
-        raise Mistakes(reading.mistakes)
-    return document
+    return Document(*found, frozenset(reading.used_variables), tuple(reading.mistakes))
 
 
 _Kind = TypeVar("_Kind")
@@ -300,7 +299,7 @@ def _source(entry: Entry) -> Source:
     return Source(
         entry.line,
         entry.text("name"),
-        entry.text("type"),
+        entry.choice("type", list(CREATABLE)),
         entry.text("description", ""),
         entry.optional("team"),
         entry.free("parser_config"),
@@ -309,11 +308,11 @@ def _source(entry: Entry) -> Source:
 
 
 def _rule(entry: Entry) -> Rule:
-    scope = entry.choice("scope", RULE_SCOPES, "organization")
+    scope = entry.choice("scope", SCOPES, "organization")
     return Rule(
         entry.line,
         entry.text("name"),
-        entry.text("type"),
+        entry.choice("type", RULE_TYPES),
         entry.choice("severity", SEVERITIES, "warning"),
         scope,
         _target(entry, scope),

@@ -1,0 +1,67 @@
+"""Finds what a file names among the rows of one organisation. Reads only."""
+
+from typing import Any
+
+from core.models import (
+    AnomalyRule,
+    Budget,
+    IngestionSource,
+    Member,
+    Organization,
+    Project,
+    Provider,
+    Team,
+    User,
+    VirtualKey,
+)
+
+# The slug that the first run gives an organisation for which nobody chose one.
+UNNAMED = "default"
+# kind -> (its table, the column that holds the name a file uses)
+_NAMED: dict[str, tuple[Any, str]] = {
+    "team": (Team, "slug"),
+    "project": (Project, "slug"),
+    "provider": (Provider, "name"),
+    "virtual key": (VirtualKey, "name"),
+    "budget": (Budget, "name"),
+    "ingestion source": (IngestionSource, "name"),
+    "anomaly rule": (AnomalyRule, "name"),
+}
+
+
+def find(organization_id: str, kind: str, name: str) -> Any:
+    """Return the row of a kind with this name that is neither archived nor revoked, or None."""
+    if kind == "user":
+        return _user(organization_id, name)
+    model, column = _NAMED[kind]
+    query = model.select().where(
+        model.organization_id == organization_id, getattr(model, column) == name
+    )
+    if model is VirtualKey:
+        query = query.where(VirtualKey.status != "revoked")
+    else:
+        query = query.where(model.archived_at.is_null())
+    return query.first()
+
+
+def id_of(organization_id: str, kind: str, name: str) -> str | None:
+    """Return the id of the row of a kind with this name."""
+    row = find(organization_id, kind, name)
+    return None if row is None else str(row.id)
+
+
+def may_be_renamed(organization: Organization) -> bool:
+    """Say whether a file may give an organisation its slug: nobody chose one, or nobody uses it yet."""
+    people = Member.select().where(Member.organization_id == organization.id)
+    keys = VirtualKey.select().where(VirtualKey.organization_id == organization.id)
+    return organization.slug == UNNAMED or not (people.exists() or keys.exists())
+
+
+def _user(organization_id: str, email: str) -> User | None:
+    user: User | None = User.get_or_none(User.email == email)
+    if user is None:
+        return None
+    member = Member.get_or_none(
+        Member.user_id == user.id, Member.organization_id == organization_id
+    )
+    return None if member is None else user

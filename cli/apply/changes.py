@@ -1,0 +1,376 @@
+"""Carries out what a document declares, in one transaction, and says what that created and changed.
+
+Only ``core.authoring`` writes; this decides which of its functions to call. A dry run does everything and
+then undoes it, so that its plan is exactly what would happen.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from peewee import fn
+
+from cli.apply import catalog
+from cli.apply.entries import Mistake, Mistakes
+from cli.apply.shape import (
+    Budget,
+    Document,
+    Organization,
+    Project,
+    Provider,
+    Rule,
+    Source,
+    Team,
+    User,
+    VirtualKey,
+    declared,
+    references,
+)
+from core.authoring import (
+    anomaly_rules,
+    budgets,
+    ingestion_sources,
+    organizations,
+    people,
+    projects,
+    providers,
+    teams,
+    virtual_keys,
+)
+from core.authoring.actor import Actor
+from core.database import transaction
+from core.fault import Refused
+from core.models import AuditRow
+from core.secrets import Sealer, Secret, peppered_hash
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """What hashes and seals secrets."""
+
+    pepper: Secret
+    sealer: Sealer
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A declared thing: its kind and its name."""
+
+    kind: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What applying a document did, or would do, in the order in which it did it."""
+
+    steps: list[tuple[str, Item]] = field(default_factory=list)
+    """``created``, ``changed`` or ``unchanged``, and what."""
+    secrets: list[tuple[Item, Secret]] = field(default_factory=list)
+    """Secrets that were made; they can't be read again."""
+
+
+class _Undo(Exception):
+    """Ends the transaction without keeping anything."""
+
+
+def carry_out(document: Document, keys: Keys, now: datetime, is_dry: bool = False) -> Result:
+    """Apply a document in one transaction. Raises Mistakes, and then nothing has changed."""
+    result = Result()
+    try:
+        with transaction():
+            applying = _Applying(_organization(document, now), keys, now, result)
+            applying.run(document)
+            if applying.mistakes:
+                raise Mistakes(applying.mistakes)
+            if is_dry:
+                raise _Undo
+    except _Undo:
+        pass
+    return result
+
+
+def _organization(document: Document, now: datetime) -> tuple[str, Organization | None, bool]:
+    """Return the organisation's id, what the file says of it, and whether it was made just now."""
+    there, wanted = organizations.only(), document.organization
+    if there is not None:
+        is_other = wanted is not None and wanted.slug != there.slug
+        if wanted is not None and is_other and not catalog.may_be_renamed(there):
+            sentence = (
+                f"this control plane belongs to the organization `{there.slug}`; "
+                f"a file for `{wanted.slug}` is not applied to it"
+            )
+            raise Mistakes([*document.mistakes, Mistake(wanted.line, sentence)])
+        return there.id, wanted, False
+    if wanted is None:
+        sentence = "there is no organization yet: declare one"
+        raise Mistakes([*document.mistakes, Mistake(1, sentence)])
+    return organizations.create(wanted.name, wanted.slug, now).id, wanted, True
+
+
+class _Applying:
+    """One run over one document, inside one transaction."""
+
+    def __init__(
+        self,
+        organization: tuple[str, Organization | None, bool],
+        keys: Keys,
+        now: datetime,
+        result: Result,
+    ) -> None:
+        self._organization_id, self._wanted, self._is_new = organization
+        self._actor = Actor(self._organization_id, "apply", "cli")
+        self._keys = keys
+        self._now = now
+        self.result = result
+        self.mistakes: list[Mistake] = []
+
+    def run(self, document: Document) -> None:
+        """Apply every entry, in the order in which they may refer to each other."""
+        self.mistakes += document.mistakes
+        self._check_references(document)
+        if self.mistakes:
+            return
+        if self._wanted is not None:
+            self._organization(self._wanted)
+        for team in document.teams:
+            self._team(team)
+        for user in document.users:
+            self._user(user)
+        for project in document.projects:
+            self._project(project)
+        for provider in document.providers:
+            self._provider(provider)
+        for key in document.virtual_keys:
+            self._virtual_key(key)
+        for source in document.ingestion_sources:
+            self._source(source)
+        for budget in document.budgets:
+            self._budget(budget)
+        for rule in document.anomaly_rules:
+            self._rule(rule)
+
+    def _check_references(self, document: Document) -> None:
+        names = declared(document)
+        for reference in references(document):
+            is_known = reference.name in names[reference.kind] or self._id(
+                reference.kind, reference.name
+            )
+            if reference.name and not is_known:
+                sentence = f"there is no {reference.kind} `{reference.name}`, here or in the file"
+                self.mistakes.append(Mistake(reference.line, sentence))
+
+    def _id(self, kind: str, name: str) -> str | None:
+        return catalog.id_of(self._organization_id, kind, name)
+
+    def _step(self, item: Item, line: int, work: Callable[[], object], existed: bool) -> None:
+        """Do one thing and note its fate: what changed something left a row in the audit log."""
+        before = self._newest_audit_row()
+        try:
+            work()
+        except Refused as refusal:
+            self._refused(item, line, refusal)
+            return
+        is_changed = self._newest_audit_row() != before
+        verb = ("changed" if existed else "created") if is_changed else "unchanged"
+        self.result.steps.append((verb, item))
+
+    def _newest_audit_row(self) -> int:
+        mine = AuditRow.organization_id == self._organization_id
+        return int(AuditRow.select(fn.MAX(AuditRow.id)).where(mine).scalar() or 0)
+
+    def _refused(self, item: Item, line: int, refusal: Refused) -> None:
+        errors = refusal.facts.get("errors")
+        sentences = (
+            [f"{item}: {name}: {sentence}" for name, sentence in errors.items()]
+            if isinstance(errors, dict)
+            else [f"{item}: {refusal.message or refusal.fault.hint}"]
+        )
+        self.mistakes += [Mistake(line, sentence) for sentence in sentences]
+
+    def _organization(self, wanted: Organization) -> None:
+        item = Item("organization", wanted.slug)
+        if self._is_new:
+            self.result.steps.append(("created", item))
+            return
+
+        def work() -> None:
+            organizations.update(self._actor, wanted.name, wanted.slug, self._now)
+
+        self._step(item, wanted.line, work, True)
+
+    def _team(self, team: Team) -> None:
+        team_id = self._id("team", team.slug)
+
+        def work() -> None:
+            if team_id is None:
+                teams.create(self._actor, team.name, team.slug, self._now)
+            else:
+                teams.rename(self._actor, team_id, team.name, self._now)
+
+        self._step(Item("team", team.slug), team.line, work, team_id is not None)
+
+    def _user(self, user: User) -> None:
+        row = people.find_by_email(self._organization_id, user.email)
+
+        def work() -> None:
+            if row is None:
+                new = people.NewUser(user.email, user.name, user.role, user.password)
+                people.create(self._actor, new, self._now)
+                return
+            people.update(self._actor, row.id, user.name, user.role, self._now)
+            if user.password is not None and row.password_hash is None:
+                people.set_password(self._actor, row.id, user.password, self._now)
+
+        self._step(Item("user", user.email), user.line, work, row is not None)
+
+    def _project(self, project: Project) -> None:
+        team_id = self._id("team", project.team)
+        row = catalog.find(self._organization_id, "project", project.slug)
+        item = Item("project", project.slug)
+        if team_id is None:
+            return  # its team was refused, which is reported there
+
+        def work() -> None:
+            if row is None:
+                projects.create(self._actor, project.name, project.slug, team_id, self._now)
+            else:
+                projects.update(self._actor, row.id, project.name, team_id, self._now)
+
+        self._step(item, project.line, work, row is not None)
+
+    def _provider(self, provider: Provider) -> None:
+        provider_id = self._id("provider", provider.name)
+        new = providers.NewProvider(
+            provider.name,
+            provider.type,
+            provider.base_url,
+            provider.api_key,
+            is_operator_address=provider.type != providers.SANDBOX,
+        )
+
+        def work() -> None:
+            if provider_id is None:
+                providers.create(self._actor, new, self._keys.sealer, self._now)
+            else:
+                providers.update(self._actor, provider_id, new, self._keys.sealer, self._now)
+
+        item = Item("provider", provider.name)
+        self._step(item, provider.line, work, provider_id is not None)
+
+    def _virtual_key(self, key: VirtualKey) -> None:
+        project_id = self._id("project", key.project)
+        provider_ids = [self._id("provider", name) for name in key.providers]
+        person_id = self._id("user", key.principal) if key.principal else None
+        if project_id is None or None in provider_ids or (key.principal and person_id is None):
+            return  # what it refers to was refused, which is reported there
+        row = catalog.find(self._organization_id, "virtual key", key.name)
+        known = tuple(i for i in provider_ids if i is not None)
+        new = virtual_keys.NewVirtualKey(key.name, project_id, known, person_id, tags=key.tags)
+        item = Item("virtual key", key.name)
+
+        def work() -> None:
+            pepper = self._keys.pepper
+            if row is None:
+                made = virtual_keys.create(self._actor, new, pepper, self._now, key.secret)
+                self._note_secret(item, key.secret, made[1])
+                return
+            virtual_keys.update(self._actor, row.id, new, self._now)
+            if key.secret is not None and _differs(row, pepper, key.secret):
+                virtual_keys.rotate(self._actor, row.id, pepper, self._now, key.secret)
+
+        self._step(item, key.line, work, row is not None)
+
+    def _note_secret(self, item: Item, given: Secret | None, made: Secret) -> None:
+        if given is None:
+            self.result.secrets.append((item, made))
+
+    def _source(self, source: Source) -> None:
+        row = catalog.find(self._organization_id, "ingestion source", source.name)
+        item = Item("ingestion source", source.name)
+        new = ingestion_sources.NewSource(
+            source.type,
+            source.name,
+            source.description,
+            self._id("team", source.team) if source.team else None,
+            source.parser_config,
+        )
+
+        def work() -> None:
+            pepper = self._keys.pepper
+            if row is None:
+                made = ingestion_sources.create(self._actor, new, pepper, self._now, source.secret)
+                self._note_secret(item, source.secret, made[1])
+                return
+            source_id = row.id
+            ingestion_sources.update(self._actor, source_id, new, self._now)
+            if source.secret is not None and _differs(row, pepper, source.secret):
+                ingestion_sources.rotate(self._actor, source_id, pepper, self._now, source.secret)
+
+        self._step(item, source.line, work, row is not None)
+
+    def _budget(self, budget: Budget) -> None:
+        scope_id = self._scope_id(budget.scope, budget.target)
+        if scope_id is None:
+            return  # what it limits was refused, which is reported there
+        new = budgets.NewBudget(
+            budget.name,
+            budget.scope,
+            scope_id,
+            budget.window,
+            budget.limit_nanousd,
+            budget.on_breach,
+            budget.on_unpriced,
+            budget.on_outage,
+        )
+        budget_id = self._id("budget", budget.name)
+
+        def work() -> None:
+            if budget_id is None:
+                budgets.create(self._actor, new, self._now)
+            else:
+                budgets.update(self._actor, budget_id, new, self._now)
+
+        self._step(Item("budget", budget.name), budget.line, work, budget_id is not None)
+
+    def _rule(self, rule: Rule) -> None:
+        scope_id = self._scope_id(rule.scope, rule.target)
+        if scope_id is None:
+            return  # what it watches was refused, which is reported there
+        new = anomaly_rules.NewRule(
+            rule.name,
+            rule.severity,
+            rule.type,
+            rule.scope,
+            scope_id,
+            rule.threshold,
+            list(rule.destinations),
+            rule.description,
+        )
+        rule_id = self._id("anomaly rule", rule.name)
+
+        def work() -> None:
+            sealer = self._keys.sealer
+            if rule_id is None:
+                made = anomaly_rules.create(self._actor, new, sealer, self._now).id
+            else:
+                made = anomaly_rules.update(self._actor, rule_id, new, sealer, self._now).id
+            anomaly_rules.set_status(self._actor, made, rule.status, self._now)
+
+        self._step(Item("anomaly rule", rule.name), rule.line, work, rule_id is not None)
+
+    def _scope_id(self, scope: str, target: str) -> str | None:
+        if scope == "organization":
+            return self._organization_id
+        if scope == "source_type":
+            return target
+        kinds = {"virtual_key": "virtual key", "principal": "user", "source": "ingestion source"}
+        return self._id(kinds.get(scope, scope), target)
+
+
+def _differs(row: Any, pepper: Secret, secret: Secret) -> bool:
+    return bool(row.secret_hash != peppered_hash(pepper, secret.reveal()))
