@@ -4,116 +4,20 @@ Nothing else reads the environment, but for secrets that a configuration file na
 """
 
 import difflib
-import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from core import setting_values as value
 from core.secrets import Secret
+from core.setting_values import MIB, Network, Setting, SettingsError
 
-KIB = 1024
-MIB = 1024 * KIB
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+__all__ = ["CLIENT_VARIABLES", "TABLE", "Network", "Setting", "Settings", "SettingsError", "load"]
 
 GOVERNANCE_FLAG = "release_ui_ai_governance_enabled"
 GATEWAY_MENU_FLAG = "release_ui_ai_gateway_menu_enabled"
-
-
-class SettingsError(Exception):
-    """The settings are wrong; ``mistakes`` lists every one of them, one sentence each."""
-
-    def __init__(self, mistakes: list[str]) -> None:
-        super().__init__("\n".join(mistakes))
-        self.mistakes = mistakes
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """A row of the table. ``names`` are accepted environment variables, the first is the canonical one."""
-
-    names: tuple[str, ...]
-    parse: Callable[[str], Any]
-    default: Any
-    unit: str
-    sentence: str
-
-    @property
-    def is_secret(self) -> bool:
-        """True when the value may also come from the file that ``NAME_FILE`` names."""
-        return self.parse is Secret
-
-
-def _whole(text: str) -> int:
-    number = int(text)
-    if number < 0:
-        raise ValueError("must not be negative")
-    return number
-
-
-def _seconds(text: str) -> float:
-    number = float(text)
-    if not 0 <= number < 1e9:
-        raise ValueError("must be a number of seconds, not negative")
-    return number
-
-
-def _flag(text: str) -> bool:
-    known = {
-        "1": True,
-        "true": True,
-        "yes": True,
-        "on": True,
-        "0": False,
-        "false": False,
-        "no": False,
-        "off": False,
-    }
-    if text.lower() not in known:
-        raise ValueError("must be 1 or 0")
-    return known[text.lower()]
-
-
-def _address(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    everywhere = "0.0.0.0"  # noqa: S104 - what ":5563" asks for
-    return host.strip("[]") or everywhere, _port(port)
-
-
-def _port(text: str) -> int:
-    if not text.isdigit() or int(text) > 65535:
-        raise ValueError("must be a port from 0 to 65535")
-    return int(text)
-
-
-def _url(text: str) -> str:
-    if not re.fullmatch(r"https?://[^\s/]+(/\S*)?", text):
-        raise ValueError("must be an http or https address")
-    return text.rstrip("/")
-
-
-def _database(text: str) -> str:
-    if not re.match(r"(sqlite:///|postgres(ql)?://)", text):
-        raise ValueError("must start with sqlite:/// or postgresql://")
-    return text
-
-
-def _networks(text: str) -> tuple[Network, ...]:
-    return tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip())
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
-
-
-def _one_of(*allowed: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if text.lower() not in allowed:
-            raise ValueError(f"must be one of {', '.join(allowed)}")
-        return text.lower()
-
-    return parse
 
 
 def _row(names: str, parse: Callable[[str], Any], default: Any, unit: str, sentence: str) -> Any:
@@ -135,7 +39,7 @@ class Settings:
     )
     database_url: str = _row(
         "DATABASE_URL",
-        _database,
+        value.database,
         "",
         "url",
         "The control database; a SQLite file in the data directory when unset.",
@@ -151,39 +55,43 @@ class Settings:
         "LANGWATCH_WEB_HOST", str, "127.0.0.1", "host", "The address the web app listens on."
     )
     web_port: int = _row(
-        "LANGWATCH_WEB_PORT", _port, 5560, "port", "The port of the web app; 0 takes a free one."
+        "LANGWATCH_WEB_PORT",
+        value.port,
+        5560,
+        "port",
+        "The port of the web app; 0 takes a free one.",
     )
     gateway_address: tuple[str, int] = _row(
         "SERVER_ADDR GATEWAY_LISTEN_ADDR",
-        _address,
+        value.address,
         ("127.0.0.1", 5563),
         "host:port",
         "Where the gateway listens; port 0 takes a free one.",
     )
     gateway_workers: int = _row(
         "LANGWATCH_GATEWAY_WORKERS",
-        _whole,
+        value.whole,
         1,
         "processes",
         "How many gateway processes share the port.",
     )
     web_url: str = _row(
         "LANGWATCH_PUBLIC_URL",
-        _url,
+        value.url,
         "",
         "url",
         "The address under which browsers reach the web app; taken from the listener when unset.",
     )
     gateway_url: str = _row(
         "LW_GATEWAY_PUBLIC_URL",
-        _url,
+        value.url,
         "",
         "url",
         "The address under which tools reach the gateway; taken from the listener when unset.",
     )
     control_plane_url: str = _row(
         "LW_GATEWAY_BASE_URL GATEWAY_CONTROL_PLANE_URL",
-        _url,
+        value.url,
         "http://127.0.0.1:5560",
         "url",
         "Where a gateway finds the control plane.",
@@ -232,63 +140,63 @@ class Settings:
     )
     allowed_private_networks: tuple[Network, ...] = _row(
         "LANGWATCH_ALLOWED_PRIVATE_NETWORKS",
-        _networks,
+        value.networks,
         (),
         "CIDR list",
         "Private ranges that addresses entered by a tenant may point at.",
     )
     max_body_bytes: int = _row(
         "SERVER_MAX_REQUEST_BODY_BYTES",
-        _whole,
+        value.whole,
         32 * MIB,
         "bytes",
         "The largest request body the gateway takes.",
     )
     drain_delay_seconds: float = _row(
         "SERVER_DRAIN_DELAY_SECONDS",
-        _seconds,
+        value.seconds,
         5.0,
         "seconds",
         "How long a stopping gateway still accepts requests after its readiness turned off.",
     )
     graceful_seconds: float = _row(
         "SERVER_GRACEFUL_SECONDS",
-        _seconds,
+        value.seconds,
         15.0,
         "seconds",
         "How long a stopping gateway waits for running requests.",
     )
     connect_seconds: float = _row(
         "LANGWATCH_UPSTREAM_CONNECT_SECONDS",
-        _seconds,
+        value.seconds,
         10.0,
         "seconds",
         "How long connecting to a provider may take.",
     )
     first_byte_seconds: float = _row(
         "LANGWATCH_UPSTREAM_FIRST_BYTE_SECONDS",
-        _seconds,
+        value.seconds,
         600.0,
         "seconds",
         "How long a provider may think before its first byte.",
     )
     between_bytes_seconds: float = _row(
         "LANGWATCH_UPSTREAM_IDLE_SECONDS",
-        _seconds,
+        value.seconds,
         120.0,
         "seconds",
         "How long a provider may fall silent within an answer.",
     )
     whole_call_seconds: float = _row(
         "LANGWATCH_UPSTREAM_TOTAL_SECONDS",
-        _seconds,
+        value.seconds,
         3600.0,
         "seconds",
         "How long one call may take in all.",
     )
     client_write_seconds: float = _row(
         "LANGWATCH_CLIENT_WRITE_SECONDS",
-        _seconds,
+        value.seconds,
         60.0,
         "seconds",
         "How long a client may refuse to read before its call is cancelled.",
@@ -302,97 +210,97 @@ class Settings:
     )
     spool_max_bytes: int = _row(
         "LW_GATEWAY_SPEND_SPOOL_MAX_BYTES",
-        _whole,
+        value.whole,
         1024 * MIB,
         "bytes",
         "How much unshipped record a gateway worker may keep before it refuses calls.",
     )
     ship_interval_seconds: float = _row(
         "LW_GATEWAY_SPEND_FLUSH_INTERVAL_SECONDS",
-        _seconds,
+        value.seconds,
         0.5,
         "seconds",
         "How often a gateway worker ships its records.",
     )
     lease_outage_seconds: float = _row(
         "LANGWATCH_LEASE_OUTAGE_SECONDS",
-        _seconds,
+        value.seconds,
         300.0,
         "seconds",
         "How long a gateway admits against its last lease while the control plane is away.",
     )
     stale_bundle_seconds: float = _row(
         "LW_GATEWAY_AUTH_CACHE_HARD_GRACE_SECONDS",
-        _seconds,
+        value.seconds,
         21600.0,
         "seconds",
         "How long a key that is already known is served while the control plane is away.",
     )
     allow_insecure: bool = _row(
         "GATEWAY_ALLOW_INSECURE",
-        _flag,
+        value.flag,
         False,
         "0 or 1",
         "Lets a gateway on its own start without secrets of its own, for trying it out on one machine.",
     )
     netcheck_hosts: tuple[str, ...] = _row(
         "GATEWAY_STARTUP_NETCHECK_HOSTS",
-        _names,
+        value.names,
         (),
         "host:port list",
         "Hosts a gateway must be able to reach before it says it has started.",
     )
     force_flags: tuple[str, ...] = _row(
         "FEATURE_FLAG_FORCE_ENABLE",
-        _names,
+        value.names,
         (),
         "flag list",
         "Interface flags to turn on for everyone.",
     )
     governance_flag: str = _row(
         "RELEASE_UI_AI_GOVERNANCE_ENABLED",
-        _one_of("", "0", "1"),
+        value.one_of("", "0", "1"),
         "",
         "0 or 1",
         "Turns the governance interface on or off, over any other rule.",
     )
     ingest_rate_limit_off: bool = _row(
         "LW_INGEST_RATE_LIMIT_DISABLED",
-        _flag,
+        value.flag,
         False,
         "0 or 1",
         "Turns off the limit of 60 deliveries a minute from one address.",
     )
     trusted_proxies: tuple[Network, ...] = _row(
         "LANGWATCH_TRUSTED_PROXIES",
-        _networks,
+        value.networks,
         (),
         "CIDR list",
         "Reverse proxies whose X-Forwarded-For is believed.",
     )
     drain_tick_seconds: float = _row(
         "LANGWATCH_DRAIN_INTERVAL_SECONDS",
-        _seconds,
+        value.seconds,
         1.0,
         "seconds",
         "How often the streamer moves the inbox into the lake.",
     )
     evaluate_seconds: float = _row(
         "LANGWATCH_EVALUATE_INTERVAL_SECONDS",
-        _seconds,
+        value.seconds,
         60.0,
         "seconds",
         "How often anomaly rules run when nothing arrives.",
     )
     log_level: str = _row(
         "LOG_LEVEL GATEWAY_LOG_LEVEL",
-        _one_of("debug", "info", "warning", "error"),
+        value.one_of("debug", "info", "warning", "error"),
         "info",
         "level",
         "The least level that is logged.",
     )
     log_format: str = _row(
-        "LOG_FORMAT", _one_of("text", "json"), "text", "text or json", "How log lines look."
+        "LOG_FORMAT", value.one_of("text", "json"), "text", "text or json", "How log lines look."
     )
 
     @property
