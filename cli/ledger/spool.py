@@ -1,6 +1,7 @@
 """Reads what gateway workers on this machine have recorded and not yet shipped. Changes and locks nothing."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,26 +18,35 @@ class Unshipped:
     admissions: dict[str, dict[str, Any]] = field(default_factory=dict)
     settlements: dict[str, dict[str, Any]] = field(default_factory=dict)
     living: set[str] = field(default_factory=set)
-    """Epochs of workers that hold the lock of a spool file."""
+    """Epochs of workers that hold their lock."""
     dead: set[str] = field(default_factory=set)
     """Epochs of workers that left a spool file behind."""
 
 
 def read_spool(directory: Path) -> Unshipped:
-    """Return what the spool files of a directory say. A line that is cut off by a crash ends its file."""
+    """Return what the spool files of a directory say; half a line, cut off by a crash, says nothing."""
     found = Unshipped()
-    held = _held_inodes()
-    for path in sorted(directory.glob("*.jsonl")) if directory.is_dir() else []:
-        try:
-            inode, lines = path.stat().st_ino, path.read_bytes().split(b"\n")
-        except FileNotFoundError:
-            continue  # shipped and removed since it was listed
+    if not directory.is_dir():
+        return found
+    found.living.update(_living(directory))
+    for path in sorted(directory.glob("*.jsonl")):
         epoch = path.name.split(".", 1)[0]
-        (found.living if inode in held else found.dead).add(epoch)
-        for line in lines:
-            _note(line, found)
-    found.dead.difference_update(found.living)
+        if epoch not in found.living:
+            found.dead.add(epoch)
+        with suppress(FileNotFoundError), path.open("rb") as lines:  # shipped and removed meanwhile
+            for line in lines:
+                _note(line, found)
     return found
+
+
+def _living(directory: Path) -> set[str]:
+    held = _held_inodes()
+    living = set()
+    for path in directory.glob("*.lock"):
+        with suppress(FileNotFoundError):
+            if path.stat().st_ino in held:
+                living.add(path.name.removesuffix(".lock"))
+    return living
 
 
 def _note(line: bytes, found: Unshipped) -> None:
