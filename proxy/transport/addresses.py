@@ -36,6 +36,8 @@ def refusal(
         return "link-local or metadata address"
     if address.is_unspecified or address in ipaddress.ip_network("0.0.0.0/8"):
         return "unspecified address"
+    if isinstance(address, ipaddress.IPv6Address) and address.teredo is not None:
+        return "tunnel address"
     if address.is_multicast:
         return "multicast address"
     if address.is_reserved and not address.is_loopback:
