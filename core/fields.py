@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from peewee import Field
+from peewee import SQL, AutoField, Context, Field, NodeList, SqliteDatabase
 
 from core.clock import EPOCH
 
@@ -45,3 +45,17 @@ class JsonField(_AnyField):
     def python_value(self, value: Any) -> Any:
         """Return the value."""
         return None if value is None else orjson.loads(value)
+
+
+class SequenceField(AutoField):
+    """A primary key that counts up and never comes twice, even after the newest rows were deleted.
+
+    PostgreSQL's sequences do this; SQLite hands the highest id out again unless it is told not to.
+    """
+
+    def ddl(self, ctx: Context) -> NodeList:
+        """Return the column's definition for the database in use."""
+        definition: NodeList = super().ddl(ctx)
+        database = self.model._meta.database
+        is_sqlite = isinstance(getattr(database, "obj", database), SqliteDatabase)
+        return NodeList((definition, SQL("AUTOINCREMENT"))) if is_sqlite else definition

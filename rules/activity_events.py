@@ -83,3 +83,15 @@ def cut_payload(text: str, limit_bytes: int = RAW_PAYLOAD_MAX_BYTES) -> str:
     if len(data) <= limit_bytes:
         return text
     return data[:limit_bytes].decode(errors="ignore")
+
+
+def envelope_event_id(received_ms: int, inbox_id: int) -> str:
+    """Return the id of an event that arrived as one opaque body: ``envelope-<unix ms>-<8 base36>``.
+
+    It follows from the inbox row, so that the receiver can answer with it and a second drain finds it again.
+    """
+    digits = ""
+    while inbox_id:
+        inbox_id, digit = divmod(inbox_id, 36)
+        digits = "0123456789abcdefghijklmnopqrstuvwxyz"[digit] + digits
+    return f"envelope-{received_ms}-{digits[-8:]:0>8}"

@@ -1,9 +1,9 @@
 """The ledger: one row a call, whatever became of it. Rows are written by the internal API alone."""
 
-from peewee import AutoField, BigIntegerField, BlobField, BooleanField, IntegerField, TextField
+from peewee import BigIntegerField, BlobField, BooleanField, IntegerField, TextField
 
 from core.database import Model
-from core.fields import JsonField, UtcField
+from core.fields import JsonField, SequenceField, UtcField
 
 
 class LedgerRow(Model):
@@ -58,7 +58,8 @@ class InboxRow(Model):
     ``kind`` is gateway, otlp_traces, otlp_logs or webhook.
     """
 
-    id = AutoField()
+    id = SequenceField()
+    """Never used twice: the lake remembers the last one it took in, and the rows behind it are deleted."""
     kind = TextField()
     organization_id = TextField()
     source_id = TextField(null=True)
