@@ -133,6 +133,7 @@ class Holds:
         periods = tuple([limit.current for limit in limits])
         is_low = False
         for period in periods:
+            period.is_used = True
             period.held_nanousd += amount
             period.available_nanousd -= amount
             is_low |= period.available_nanousd < period.low_water_nanousd

@@ -37,6 +37,7 @@ class Period:
         "available_nanousd",
         "free_nanousd",
         "held_nanousd",
+        "is_unsure",
         "is_used",
         "is_yielding",
         "limit",
@@ -57,7 +58,9 @@ class Period:
         self.others_nanousd = self.free_nanousd = 0
         self.told_s = self.used_s = self.ask_at_s = NEVER_TOLD
         self.is_used = False
-        """Set when a call settled; cleared when the link task looked."""
+        """Set when a call came or settled; cleared when the link task looked."""
+        self.is_unsure = False
+        """Set when an exchange about it went unanswered, until the control plane tells how it stands."""
         self.is_yielding = False
         """Set when what is available helps no call that queues here, and should go back at once."""
 

@@ -104,6 +104,11 @@ class Spool:
         """True when everything written was acknowledged."""
         return not self.unshipped_bytes and not self._stranded
 
+    @property
+    def is_backed_up(self) -> bool:
+        """True when a whole request's worth waits."""
+        return bool(self._batches)
+
     # For the shipper
     def next_batch(self) -> Batch | None:
         """Return the oldest unacknowledged lines, at most one request's worth; the same until acknowledged."""

@@ -7,6 +7,8 @@ the remaining amount, any number of workers fits, and near the limit each reques
 
 _SHARE_OF_LIMIT = 20
 _SHARE_OF_REST = 8
+REST_SECONDS = 1.0
+"""A limit that nobody used for this long rests: nothing is borrowed ahead for it."""
 IDLE_SECONDS = 5.0
 """A slice that nobody used for this long goes back, whatever is left of the limit."""
 
@@ -28,6 +30,6 @@ def is_scarce(limit_nanousd: int, free_nanousd: int) -> bool:
 
 def surplus_nanousd(available_nanousd: int, cushion_nanousd: int, idle_seconds: float) -> int:
     """Return what a worker gives back of a scarce limit: all when it rests, else what is above its cushion."""
-    if idle_seconds >= 1.0:
+    if idle_seconds >= REST_SECONDS:
         return max(0, available_nanousd)
     return max(0, available_nanousd - cushion_nanousd)
