@@ -97,6 +97,10 @@ class _HostedExchange:
         async with self._outgoing:
             async for message, written in self._outgoing:
                 for part in _parts(message):
+                    # The end goes out alone, so that a client that leaves before it is told from
+                    # the disconnect that Hypercorn reports after it.
+                    if part["type"] == "http.response.body" and not part.get("more_body", False):
+                        self._connection.answered = True
                     await self._send(part)
                 written.set()
 
@@ -127,8 +131,6 @@ class _HostedExchange:
 
         await self._wait(hand_over)
         connection.write_by = None
-        is_last = message["type"] == "http.response.body" and not message.get("more_body", False)
-        connection.answered = connection.answered or is_last
         if connection.gone:
             raise ClientGone
 
@@ -148,10 +150,10 @@ class _HostedExchange:
 
 
 def _parts(message: Message) -> list[Message]:
-    pieces = message.get("chunks")
-    if pieces is None:
+    kind = message["type"]
+    if kind != "http.response.body":
         return [message]
-    kind = "http.response.body"
+    pieces = message.get("chunks") or (message.get("body", b""),)
     parts: list[Message] = [
         {"type": kind, "body": piece, "more_body": True} for piece in pieces if piece
     ]
