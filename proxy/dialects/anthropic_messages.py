@@ -1,0 +1,140 @@
+"""Anthropic Messages on the wire: request fields, events, usage with its cache classes."""
+
+from typing import Any
+
+import msgspec
+
+from proxy.dialects.dialect import Ask, Counts, Dialect, Reading, merged, text_bytes, token_count
+from proxy.dialects.request_fields import checked_model, refused_json, require_messages
+
+_GENERATED = ("text", "thinking", "partial_json")
+"""The fields of a delta that hold generated text; signatures and citations are not billed as such."""
+
+
+class _Request(msgspec.Struct, gc=False):
+    model: str | None = None
+    messages: msgspec.Raw = msgspec.Raw()
+    stream: Any = None
+    max_tokens: Any = None
+
+
+class _Event(msgspec.Struct, gc=False):
+    type: Any = None
+    message: Any = None
+    delta: Any = None
+    usage: Any = None
+    error: Any = None
+
+
+class _Answer(msgspec.Struct, gc=False):
+    id: Any = None
+    model: Any = None
+    content: Any = None
+    usage: Any = None
+
+
+_request = msgspec.json.Decoder(_Request)
+_event = msgspec.json.Decoder(_Event)
+_answer = msgspec.json.Decoder(_Answer)
+
+
+def read_request(body: bytes) -> Ask:
+    """Return what a request asks for. Raises Refused: bad_request or missing_model."""
+    try:
+        request = _request.decode(body)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise refused_json(error) from None
+    model = checked_model(request.model, "messages")
+    require_messages(request.messages)
+    return Ask(model, request.stream is True, token_count(request.max_tokens), True)
+
+
+def read_event(data: bytes, reading: Reading) -> None:
+    """Take in the data of one event. Raises msgspec.DecodeError when it is not JSON."""
+    event = _event.decode(data)
+    kind = event.type
+    if kind == "content_block_delta":
+        reading.visible_bytes += _generated_bytes(event.delta)
+    elif kind == "message_delta":
+        reading.usage = merged(reading.usage, event.usage)
+    elif kind == "message_stop":
+        reading.is_terminal = reading.may_end = True
+    elif kind == "message_start" and isinstance(event.message, dict):
+        _note_names(event.message.get("model"), event.message.get("id"), reading)
+        reading.usage = merged(reading.usage, event.message.get("usage"))
+    elif kind == "error":
+        reading.error_code = _error_code(event.error)
+
+
+def read_body(data: bytes, reading: Reading) -> None:
+    """Take in a whole answer. Raises msgspec.DecodeError when it is not JSON."""
+    answer = _answer.decode(data)
+    _note_names(answer.model, answer.id, reading)
+    reading.usage = merged(None, answer.usage)
+    blocks = answer.content if isinstance(answer.content, list) else []
+    reading.visible_bytes = sum(map(_generated_bytes, blocks))
+
+
+def _note_names(model: object, answer_id: object, reading: Reading) -> None:
+    reading.model = model if isinstance(model, str) else reading.model
+    reading.answer_id = answer_id if isinstance(answer_id, str) else reading.answer_id
+
+
+def _generated_bytes(part: object) -> int:
+    if not isinstance(part, dict):
+        return 0
+    total = sum(text_bytes(part.get(name)) for name in _GENERATED)
+    if part.get("input"):
+        total += len(msgspec.json.encode(part["input"]))
+    return total
+
+
+def _error_code(error: object) -> str:
+    kind = error.get("type") if isinstance(error, dict) else None
+    return kind[:64] if isinstance(kind, str) and kind else "provider_error"
+
+
+def counts(usage: dict[str, Any]) -> Counts:
+    """Return the token classes of a usage object; its input excludes what was cached."""
+    split = usage.get("cache_creation")
+    split = split if isinstance(split, dict) else {}
+    long = token_count(split.get("ephemeral_1h_input_tokens")) or 0
+    short = token_count(split.get("ephemeral_5m_input_tokens"))
+    total = token_count(usage.get("cache_creation_input_tokens"))
+    if total is None:
+        total = long + (short or 0)
+    is_consistent = long <= total if short is None else long + short == total
+    if short is None:
+        short = max(total - long, 0)
+    # What neither lifetime explains is billed at the dearer one.
+    long += max(total - long - short, 0)
+    return Counts(
+        token_count(usage.get("input_tokens")),
+        token_count(usage.get("output_tokens")),
+        token_count(usage.get("cache_read_input_tokens")) or 0,
+        short,
+        long,
+        is_consistent,
+    )
+
+
+ANTHROPIC_MESSAGES = Dialect(
+    "anthropic_messages",
+    read_request,
+    read_event,
+    read_body,
+    counts,
+    {
+        400: "invalid_request_error",
+        401: "authentication_error",
+        402: "billing_error",
+        403: "permission_error",
+        404: "not_found_error",
+        413: "request_too_large",
+        429: "rate_limit_error",
+        503: "overloaded_error",
+        504: "timeout_error",
+        529: "overloaded_error",
+    },
+    "api_error",
+)

@@ -1,0 +1,296 @@
+"""Reads usage off an answer while it passes. Changes nothing; ``HidingMeter`` alone drops what we asked for.
+
+Memory is bounded whatever the provider sends: an event or a body beyond its limit is counted, not kept.
+"""
+
+import zlib
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+
+from proxy.dialects.dialect import Dialect, Reading
+from proxy.dialects.event_stream import EventSplitter, data_of
+from proxy.splice import without_null_usage
+
+MAX_METERED_EVENT_BYTES = 64 * 1024
+"""Events with usage are small; one that is longer than this holds content and is only counted."""
+MAX_HELD_EVENT_BYTES = 1024 * 1024
+MAX_BODY_COPY_BYTES = 8 * 1024 * 1024
+MAX_INFLATED_BYTES = 64 * 1024 * 1024
+"""What is decoded of one compressed answer; beyond it the answer is estimated."""
+
+
+class Meter(Protocol):
+    """What the relay needs of a reader."""
+
+    reading: Reading
+    malformed: str
+    """What is wrong with the event that ``take`` held back; empty while all is well."""
+
+    def take(self, pieces: list[bytes]) -> list[bytes]:
+        """Read the pieces; return those that may go to the client, none from a malformed event on."""
+
+    def finish(self) -> list[bytes]:
+        """Read what the end of the body completes; return what is still to be sent."""
+
+    @property
+    def is_whole(self) -> bool:
+        """A clean end of the body here is the end of a whole answer."""
+
+    @property
+    def at_boundary(self) -> bool:
+        """What the client has got so far ends between two events."""
+
+
+class StreamMeter:
+    """Reads a stream of events; every piece passes as it is."""
+
+    __slots__ = ("_read_event", "_splitter", "at_boundary", "malformed", "reading")
+
+    def __init__(self, dialect: Dialect) -> None:
+        self.reading = Reading()
+        self.malformed = ""
+        self.at_boundary = True
+        self._read_event = dialect.read_event
+        self._splitter = EventSplitter(MAX_METERED_EVENT_BYTES)
+
+    def take(self, pieces: list[bytes]) -> list[bytes]:
+        """Read the pieces; return them, or those before the first malformed event."""
+        splitter = self._splitter
+        for number, piece in enumerate(pieces):
+            for event in splitter.feed(piece):
+                self.malformed = problem_in(self._read_event, event, self.reading)
+                if self.malformed:
+                    return pieces[:number]
+            self.at_boundary = splitter.at_boundary
+            if splitter.skipped_bytes:
+                self.reading.visible_bytes += len(piece)
+        return pieces
+
+    def finish(self) -> list[bytes]:
+        """Read a last event that lacks its empty line; all of it has been passed on already."""
+        tail = self._splitter.tail
+        if tail.strip():
+            problem_in(self._read_event, tail, self.reading)
+        return []
+
+    @property
+    def is_whole(self) -> bool:
+        """A clean end of the body here is the end of a whole answer."""
+        return self.reading.may_end
+
+
+class HidingMeter:
+    """Reads a stream whose usage the gateway asked for and the client did not: passes whole events only,
+    without the event that holds the usage and without ``"usage":null`` in the others."""
+
+    __slots__ = ("_read_event", "_splitter", "malformed", "reading")
+
+    def __init__(self, dialect: Dialect) -> None:
+        self.reading = Reading()
+        self.malformed = ""
+        self._read_event = dialect.read_event
+        self._splitter = EventSplitter(MAX_HELD_EVENT_BYTES)
+
+    def take(self, pieces: list[bytes]) -> list[bytes]:
+        """Read the pieces; return the events they complete, those of one piece as one piece."""
+        splitter = self._splitter
+        passed = []
+        for piece in pieces:
+            was_oversized = splitter.skipped_bytes > 0
+            held = splitter.tail
+            events = splitter.feed(piece)
+            if was_oversized or splitter.skipped_bytes:
+                shown = self._oversized(held + piece, events)
+            else:
+                shown = b"".join([self._shown(event) for event in events if not self.malformed])
+            if shown:
+                passed.append(shown)
+            if self.malformed:
+                break
+        return passed
+
+    def _oversized(self, data: bytes, events: list[bytes]) -> bytes:
+        # Too long to be held: it passes as it comes, and whole events beside it in the same piece too.
+        for event in events:
+            problem_in(self._read_event, event, self.reading)
+        self.reading.visible_bytes += len(data)
+        return data[: len(data) - len(self._splitter.tail)]
+
+    def _shown(self, event: bytes) -> bytes:
+        reading = self.reading
+        before, reading.usage = reading.usage, None
+        self.malformed = problem_in(self._read_event, event, reading)
+        if self.malformed:
+            return b""
+        if reading.usage is None:
+            reading.usage = before
+        elif is_usage_only(event):
+            return b""
+        return without_null_usage(event) if b'"usage"' in event else event
+
+    def finish(self) -> list[bytes]:
+        """Return the last event when it lacks its empty line."""
+        tail = self._splitter.tail
+        shown = self._shown(tail) if tail.strip() else tail
+        return [shown] if shown else []
+
+    @property
+    def is_whole(self) -> bool:
+        """A clean end of the body here is the end of a whole answer."""
+        return self.reading.may_end
+
+    @property
+    def at_boundary(self) -> bool:
+        """False only within an oversized event: all others are held until they are whole."""
+        return not self._splitter.skipped_bytes
+
+
+class BodyMeter:
+    """Keeps the pieces of an unstreamed answer, up to a limit, and reads them at its end."""
+
+    __slots__ = ("_pieces", "_read_body", "_size_bytes", "malformed", "reading")
+    is_whole = True
+    at_boundary = True
+
+    def __init__(self, dialect: Dialect) -> None:
+        self.reading = Reading()
+        self.malformed = ""
+        self._read_body = dialect.read_body
+        self._pieces: list[bytes] = []
+        self._size_bytes = 0
+
+    def take(self, pieces: list[bytes]) -> list[bytes]:
+        """Keep the pieces, and return them."""
+        for piece in pieces:
+            self._size_bytes += len(piece)
+        if self._size_bytes <= MAX_BODY_COPY_BYTES:
+            self._pieces += pieces
+        else:
+            self._pieces.clear()
+        self.reading.visible_bytes = self._size_bytes
+        return pieces
+
+    def finish(self) -> list[bytes]:
+        """Read the copy. An answer that can't be read is estimated by its size."""
+        pieces = self._pieces
+        try:
+            if pieces:
+                self._read_body(pieces[0] if len(pieces) == 1 else b"".join(pieces), self.reading)
+        except (msgspec.DecodeError, RecursionError):
+            self.reading.usage = None
+        return []
+
+
+class InflatingMeter:
+    """Decodes a copy of a compressed answer for another meter; the pieces pass as they are."""
+
+    at_boundary = False
+    """An event of ours can't be put into a compressed stream."""
+
+    def __init__(self, inner: StreamMeter | BodyMeter) -> None:
+        self.reading = inner.reading
+        self._inner = inner
+        self._inflate = zlib.decompressobj(zlib.MAX_WBITS | 32)
+        self._left_bytes = MAX_INFLATED_BYTES
+
+    @property
+    def malformed(self) -> str:
+        """What is wrong with an event."""
+        return self._inner.malformed
+
+    def take(self, pieces: list[bytes]) -> list[bytes]:
+        """Read the decoded pieces; return the pieces, or those before the first malformed event."""
+        for number, piece in enumerate(pieces):
+            rest = piece
+            while rest and self._left_bytes > 0 and not self._inflate.eof:
+                try:
+                    data = self._inflate.decompress(rest, MAX_METERED_EVENT_BYTES)
+                except zlib.error:
+                    self._left_bytes = 0
+                    break
+                self._left_bytes -= len(data)
+                self._inner.take([data])
+                rest = self._inflate.unconsumed_tail
+            if self.malformed:
+                return pieces[:number]
+        return pieces
+
+    def finish(self) -> list[bytes]:
+        """Finish the inner meter; nothing is left to send."""
+        return self._inner.finish()
+
+    @property
+    def is_whole(self) -> bool:
+        """As the inner meter says; what could not be decoded is taken for whole."""
+        return self._inner.is_whole or self._left_bytes <= 0
+
+
+class BlindMeter:
+    """Counts the bytes of an answer whose coding can't be read."""
+
+    is_whole = True
+    at_boundary = False
+
+    def __init__(self) -> None:
+        self.reading = Reading()
+        self.malformed = ""
+
+    def take(self, pieces: list[bytes]) -> list[bytes]:
+        """Count the pieces, and return them."""
+        self.reading.visible_bytes += sum(map(len, pieces))
+        return pieces
+
+    def finish(self) -> list[bytes]:
+        """Nothing is left."""
+        return []
+
+
+def meter_for(dialect: Dialect, headers: list[tuple[bytes, bytes]], hides_usage: bool) -> Meter:
+    """Return the meter for an answer with these headers (names in lower case)."""
+    media = coding = b""
+    for name, value in headers:
+        if name == b"content-type":
+            media = value.partition(b";")[0].strip().lower()
+        elif name == b"content-encoding":
+            coding = value.strip().lower()
+    is_stream = media == b"text/event-stream"
+    if coding in (b"", b"identity"):
+        if is_stream:
+            return HidingMeter(dialect) if hides_usage else StreamMeter(dialect)
+        return BodyMeter(dialect)
+    if coding in (b"gzip", b"x-gzip", b"deflate"):
+        return InflatingMeter(StreamMeter(dialect) if is_stream else BodyMeter(dialect))
+    return BlindMeter()
+
+
+class _Chunk(msgspec.Struct, gc=False):
+    choices: msgspec.Raw = msgspec.Raw()
+
+
+_chunk = msgspec.json.Decoder(_Chunk)
+
+
+def is_usage_only(event: bytes) -> bool:
+    """Say whether an OpenAI chunk has an empty list of choices: the one that ``include_usage`` adds."""
+    try:
+        choices = bytes(_chunk.decode(data_of(event) or b"").choices)
+    except msgspec.DecodeError:
+        return False
+    return choices[:1] == b"[" and not choices[1:-1].strip()
+
+
+def problem_in(read: Callable[[bytes, Reading], None], event: bytes, reading: Reading) -> str:
+    """Read one event into ``reading``; return what is wrong with it, or nothing."""
+    data = data_of(event)
+    if data is None or not data.strip():
+        return ""
+    try:
+        read(data, reading)
+    except msgspec.ValidationError:
+        # JSON, but not of the expected form: a vendor's extra, which is the client's to judge.
+        return ""
+    except (msgspec.DecodeError, RecursionError) as error:
+        return str(error)
+    return ""

@@ -1,0 +1,145 @@
+"""OpenAI chat completions on the wire: request fields, chunks, usage. Also spoken by custom endpoints."""
+
+from typing import Any
+
+import msgspec
+
+from core.fault import Fault, Refused
+from proxy.dialects.dialect import Ask, Counts, Dialect, Reading, merged, text_bytes, token_count
+from proxy.dialects.request_fields import checked_model, refused_json, require_messages
+
+_DONE = b"[DONE]"
+
+
+class _Request(msgspec.Struct, gc=False):
+    model: str | None = None
+    messages: msgspec.Raw = msgspec.Raw()
+    stream: Any = None
+    stream_options: Any = None
+    max_tokens: Any = None
+    max_completion_tokens: Any = None
+
+
+class _Answer(msgspec.Struct, gc=False):
+    """A chunk of a stream or a whole answer: both have these fields."""
+
+    id: Any = None
+    model: Any = None
+    choices: Any = None
+    usage: Any = None
+    error: Any = None
+
+
+_request = msgspec.json.Decoder(_Request)
+_answer = msgspec.json.Decoder(_Answer)
+
+
+def read_request(body: bytes) -> Ask:
+    """Return what a request asks for. Raises Refused: bad_request or missing_model."""
+    try:
+        request = _request.decode(body)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise refused_json(error) from None
+    model = checked_model(request.model, "chat")
+    require_messages(request.messages)
+    limit = token_count(request.max_completion_tokens)
+    return Ask(
+        model,
+        request.stream is True,
+        token_count(request.max_tokens) if limit is None else limit,
+        _asks_usage(request.stream_options),
+    )
+
+
+def _asks_usage(options: object) -> bool | None:
+    if options is None:
+        return None
+    if not isinstance(options, dict):
+        raise Refused(Fault.BAD_REQUEST, "`stream_options` must be an object.")
+    asked = options.get("include_usage")
+    return None if asked is None else asked is not False
+
+
+def read_event(data: bytes, reading: Reading) -> None:
+    """Take in the data of one event. Raises msgspec.DecodeError when it is not JSON."""
+    if data.strip() == _DONE:
+        reading.is_terminal = reading.may_end = True
+        return
+    chunk = _answer.decode(data)
+    if chunk.error is not None:
+        reading.error_code = _error_code(chunk.error)
+    _note_names(chunk, reading)
+    if chunk.usage is not None:
+        reading.usage = merged(reading.usage, chunk.usage)
+    if isinstance(chunk.choices, list):
+        for choice in chunk.choices:
+            if isinstance(choice, dict):
+                reading.visible_bytes += _message_bytes(choice.get("delta"))
+                reading.may_end = reading.may_end or choice.get("finish_reason") is not None
+
+
+def read_body(data: bytes, reading: Reading) -> None:
+    """Take in a whole answer. Raises msgspec.DecodeError when it is not JSON."""
+    answer = _answer.decode(data)
+    _note_names(answer, reading)
+    reading.usage = merged(None, answer.usage)
+    choices = answer.choices if isinstance(answer.choices, list) else []
+    reading.visible_bytes = sum(
+        _message_bytes(choice.get("message")) for choice in choices if isinstance(choice, dict)
+    )
+
+
+def _note_names(answer: _Answer, reading: Reading) -> None:
+    if not reading.model and isinstance(answer.model, str):
+        reading.model = answer.model
+    if not reading.answer_id and isinstance(answer.id, str):
+        reading.answer_id = answer.id
+
+
+def _message_bytes(message: object) -> int:
+    if not isinstance(message, dict):
+        return 0
+    total = 0
+    for name, value in message.items():
+        if name == "tool_calls" and isinstance(value, list):
+            total += sum(map(_call_bytes, value))
+        elif name != "role":
+            total += text_bytes(value)
+    return total
+
+
+def _call_bytes(call: object) -> int:
+    function = call.get("function") if isinstance(call, dict) else None
+    if not isinstance(function, dict):
+        return 0
+    return text_bytes(function.get("name")) + text_bytes(function.get("arguments"))
+
+
+def _error_code(error: object) -> str:
+    if isinstance(error, dict):
+        for name in ("code", "type"):
+            if isinstance(error.get(name), str) and error[name]:
+                return str(error[name])[:64]
+    return "provider_error"
+
+
+def counts(usage: dict[str, Any]) -> Counts:
+    """Return the token classes of a usage object; its prompt total includes cached tokens."""
+    prompt = token_count(usage.get("prompt_tokens"))
+    output = token_count(usage.get("completion_tokens"))
+    total = token_count(usage.get("total_tokens"))
+    details = usage.get("prompt_tokens_details")
+    cached = token_count(details.get("cached_tokens")) if isinstance(details, dict) else None
+    is_consistent = True
+    read = cached or 0
+    if prompt is not None and read > prompt:
+        # More cached than sent cannot be; the dearer reading bills them all as fresh.
+        read, is_consistent = 0, False
+    if prompt is not None and output is not None and total is not None and total > prompt + output:
+        # Some servers leave reasoning out of the completion but not out of the total.
+        output, is_consistent = total - prompt, False
+    fresh = None if prompt is None else prompt - read
+    return Counts(fresh, output, read, is_consistent=is_consistent)
+
+
+OPENAI_CHAT = Dialect("openai_chat", read_request, read_event, read_body, counts, {})

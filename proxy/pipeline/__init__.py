@@ -1,0 +1,1 @@
+"""One call from its bytes to its ledger record. ``stages.py`` has the order; one module a stage."""

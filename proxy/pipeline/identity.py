@@ -1,0 +1,62 @@
+"""The ids of a call: request id, trace, span. Random enough to be unique; none of them is a secret."""
+
+import os
+import random
+import re
+from typing import NamedTuple
+
+_TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-.*)?")
+_HEX_TRACE = re.compile(r"[0-9a-f]{32}")
+_HEX_SPAN = re.compile(r"[0-9a-f]{16}")
+_NO_TRACE, _NO_SPAN = "0" * 32, "0" * 16
+_BITS = 120 + 128 + 64
+
+
+class Identity(NamedTuple):
+    """What a call is called. ``parent_span_id`` is empty when the caller sent no trace."""
+
+    request_id: str
+    trace_id: str
+    span_id: str
+    parent_span_id: str = ""
+
+    @property
+    def traceparent(self) -> str:
+        """The W3C header that names this call's span."""
+        return f"00-{self.trace_id}-{self.span_id}-01"
+
+
+class Identities:
+    """Mints identities. One generator a process, seeded by the system, so no call waits for the kernel."""
+
+    def __init__(self, seed: bytes | None = None) -> None:
+        self._bits = random.Random(os.urandom(32) if seed is None else seed).getrandbits  # noqa: S311
+
+    def mint(self, traceparent: bytes = b"", trace: bytes = b"", parent: bytes = b"") -> Identity:
+        """Return a fresh identity, a child of the caller's span where one is validly given.
+
+        ``trace`` and ``parent`` are our own headers and win over the W3C ``traceparent``.
+        """
+        text = "%078x" % self._bits(_BITS)
+        request_id = f"req_{text[:30]}"
+        if not (traceparent or trace):
+            return Identity(request_id, text[30:62], text[62:])
+        trace_id, parent_id = _given(traceparent, trace, parent)
+        return Identity(request_id, trace_id or text[30:62], text[62:], parent_id)
+
+
+def _given(traceparent: bytes, trace: bytes, parent: bytes) -> tuple[str, str]:
+    own = trace.decode("latin-1")
+    if _HEX_TRACE.fullmatch(own) and own != _NO_TRACE:
+        own_parent = parent.decode("latin-1")
+        is_span = _HEX_SPAN.fullmatch(own_parent) is not None and own_parent != _NO_SPAN
+        return own, own_parent if is_span else ""
+    match = _TRACEPARENT.fullmatch(traceparent.decode("latin-1").strip())
+    if match is None:
+        return "", ""
+    version, trace_id, span_id, more = match.groups()
+    # Version 00 has exactly four parts; later ones may have more (W3C Trace Context, 3.2.4).
+    is_valid = version != "ff" and not (version == "00" and more)
+    if not is_valid or trace_id == _NO_TRACE or span_id == _NO_SPAN:
+        return "", ""
+    return trace_id, span_id

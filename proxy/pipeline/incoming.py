@@ -1,0 +1,103 @@
+"""Reads a request's headers once: what the gateway consumes, and what goes on to the provider.
+
+The second is an open list: all that is not a credential, not of this connection and not ours.
+"""
+
+from typing import NamedTuple
+
+from proxy.transport.answer import CONNECTION_HEADERS
+
+Headers = list[tuple[bytes, bytes]]
+
+KEY_HEADERS = (b"authorization", b"x-api-key", b"x-goog-api-key", b"xi-api-key", b"api-key")
+"""Where a virtual key may be, in this order; the first that is not empty counts."""
+SESSION_HEADERS = (b"x-claude-code-session-id", b"x-session-affinity", b"session-id")
+
+_TRACE_HEADERS = (b"traceparent", b"tracestate", b"x-langwatch-trace-id", b"x-langwatch-parent-span-id")
+_CONSUMED = frozenset(
+    {*KEY_HEADERS, *_TRACE_HEADERS, b"connection", b"upgrade", b"content-encoding"}
+)
+_NOTED = frozenset({*SESSION_HEADERS, b"anthropic-version", b"user-agent"})
+_DROPPED = frozenset(
+    {
+        *CONNECTION_HEADERS,
+        b"host",
+        b"content-length",
+        b"expect",
+        # Metering must be able to read the answer, and the provider is a data centre away from us:
+        # what compression saves on that leg is less than decoding it would cost here.
+        b"accept-encoding",
+        b"cookie",
+        b"forwarded",
+        b"via",
+        b"x-real-ip",
+    }
+) - {b"connection", b"upgrade"}
+_DROPPED_PREFIXES = (b"x-langwatch-", b"x-litellm-", b"x-forwarded-")
+_PASS, _CONSUME, _NOTE, _DROP = range(4)
+_ROLES = dict.fromkeys(_DROPPED, _DROP)
+_ROLES |= dict.fromkeys(_CONSUMED, _CONSUME) | dict.fromkeys(_NOTED, _NOTE)
+
+
+class Incoming(NamedTuple):
+    """The headers of one request, sorted. ``forwarded`` keeps their order and their bytes."""
+
+    consumed: dict[bytes, bytes]
+    forwarded: Headers
+
+    def get(self, name: bytes) -> bytes:
+        """Return a header that the gateway reads; empty when it is absent."""
+        return self.consumed.get(name, b"")
+
+    @property
+    def presented_key(self) -> str:
+        """The virtual key as presented, in whichever header; empty when there is none."""
+        consumed = self.consumed
+        for name in KEY_HEADERS:
+            value = consumed.get(name)
+            if not value:
+                continue
+            if name == b"authorization":
+                scheme, _, value = value.partition(b" ")
+                if scheme.lower() != b"bearer":
+                    continue
+            if value := value.strip():
+                return value.decode("latin-1")
+        return ""
+
+    @property
+    def session_id(self) -> str:
+        """The conversation that a coding tool says this call belongs to."""
+        for name in SESSION_HEADERS:
+            if name in self.consumed:
+                return self.consumed[name].decode("latin-1")[:128]
+        return ""
+
+
+def read_headers(headers: Headers) -> Incoming:
+    """Return the headers of a request, sorted. Names are expected in lower case."""
+    roles = _ROLES
+    consumed: dict[bytes, bytes] = {}
+    forwarded: Headers = []
+    for header in headers:
+        name = header[0]
+        role = roles.get(name, _PASS)
+        if role == _PASS:
+            if not name.startswith(_DROPPED_PREFIXES):
+                forwarded.append(header)
+        elif role == _CONSUME:
+            consumed.setdefault(name, header[1])
+        elif role == _NOTE:
+            consumed.setdefault(name, header[1])
+            forwarded.append(header)
+    if b"connection" in consumed:
+        forwarded = _without_connection_options(consumed[b"connection"], forwarded)
+    return Incoming(consumed, forwarded)
+
+
+def _without_connection_options(connection: bytes, forwarded: Headers) -> Headers:
+    if connection.lower() in (b"keep-alive", b"close"):
+        return forwarded
+    # RFC 9110, 7.6.1: what Connection names belongs to this connection and goes no further.
+    named = {option.strip().lower() for option in connection.split(b",")}
+    return [header for header in forwarded if header[0] not in named]

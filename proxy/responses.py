@@ -1,0 +1,157 @@
+"""Turns a refusal into an answer, at the one edge of the gateway. Decides nothing about the refusal.
+
+The body satisfies the OpenAI and the Anthropic SDKs alike: ``type: error`` on top and an ``error``
+object with ``type``, ``code``, ``message`` and ``param``.
+"""
+
+import logging
+import time
+from typing import NamedTuple
+
+import msgspec
+
+from core.clock import from_ms, isoformat
+from core.fault import Fault, Refused
+from proxy.dialects.dialect import Dialect
+from proxy.pipeline.identity import Identity
+from rules.pricing import NANOUSD_PER_USD
+
+Headers = list[tuple[bytes, bytes]]
+
+DOCS_URL = "https://docs.langwatch.ai/ai-gateway/errors"
+MISSING_KEY_MESSAGE = (
+    "missing API key; supply Authorization: Bearer lw_vk_... or x-api-key"  # the product's wording
+)
+_RETRY_SOON_SECONDS = 1
+_MAX_RETRY_AFTER_SECONDS = 400 * 86_400
+_PROVIDER_FAULTS = frozenset({Fault.PROVIDER_ERROR, Fault.UPSTREAM_TIMEOUT})
+_PUBLIC_FACTS = ("request_type", "provider", "model", "reachable", "allowed_methods")
+_REFUSED = "x-langwatch-handled-error"
+
+
+class Answer(NamedTuple):
+    """A whole answer: status, headers with lower-case names, body."""
+
+    status: int
+    headers: Headers
+    body: bytes
+
+
+def refusal(refused: Refused, identity: Identity, dialect: Dialect | None) -> Answer:
+    """Return the answer to a refused request; the standing headers are added by the caller."""
+    fault = refused.fault
+    error = {
+        "type": _error_type(fault, dialect),
+        "code": fault.code,
+        "message": _message(refused),
+        "param": None,
+    }
+    meta = _meta(refused)
+    if meta:
+        error["meta"] = meta
+    error |= {
+        "tips": [fault.hint],
+        "docs_url": f"{DOCS_URL}#{fault.code}",
+        "fault": _at_fault(fault),
+        "request_id": identity.request_id,
+        "trace_id": identity.trace_id,
+        "span_id": identity.span_id,
+    }
+    body = msgspec.json.encode({"type": "error", "error": error, "request_id": identity.request_id})
+    return Answer(fault.status, _headers(refused, len(body)), body)
+
+
+def error_event(fault_type: str, code: str, message: str) -> bytes:
+    """Return the server-sent event that ends a broken stream, in a form both SDK families parse."""
+    error = {"type": fault_type, "code": code, "message": message, "param": None}
+    return b"event: error\ndata: %b\n\n" % msgspec.json.encode({"type": "error", "error": error})
+
+
+def json_answer(status: int, value: object, more: Headers | None = None) -> Answer:
+    """Return an answer of the gateway's own, as JSON."""
+    body = msgspec.json.encode(value)
+    return Answer(
+        status,
+        [
+            (b"content-type", b"application/json"),
+            (b"content-length", b"%d" % len(body)),
+            *(more or ()),
+        ],
+        body,
+    )
+
+
+def _message(refused: Refused) -> str:
+    if refused.fault is Fault.MISSING_API_KEY:
+        return MISSING_KEY_MESSAGE
+    return refused.message or refused.fault.hint
+
+
+def _error_type(fault: Fault, dialect: Dialect | None) -> str:
+    if fault is Fault.MISSING_API_KEY:
+        return Fault.INVALID_API_KEY.code
+    if dialect is None or not dialect.error_types:
+        return fault.code
+    return dialect.error_types.get(fault.status, dialect.other_error_type)
+
+
+def _at_fault(fault: Fault) -> str:
+    if fault in _PROVIDER_FAULTS:
+        return "provider"
+    return "customer" if fault.level <= logging.INFO else "platform"
+
+
+def _meta(refused: Refused) -> dict[str, object]:
+    facts = refused.facts
+    if refused.fault is not Fault.BUDGET_EXCEEDED:
+        return {name: facts[name] for name in _PUBLIC_FACTS if name in facts}
+    meta: dict[str, object] = {"budget_id": facts.get("budget_id")}
+    for name in ("scope", "window"):
+        meta[f"budget_{name}"] = facts.get(name)
+    meta["budget_name"] = facts.get("name")
+    for name in ("limit", "spent"):
+        amount = facts.get(f"{name}_nanousd")
+        if isinstance(amount, int):
+            meta[f"{name}_usd"] = usd(amount)
+    resets_at_ms = facts.get("resets_at_ms")
+    if isinstance(resets_at_ms, int):
+        meta["resets_at"] = isoformat(from_ms(resets_at_ms))
+    return meta
+
+
+def _headers(refused: Refused, body_bytes: int) -> Headers:
+    fault = refused.fault
+    headers: Headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", b"%d" % body_bytes),
+        (_REFUSED.encode(), fault.code.encode()),
+        (b"x-should-retry", b"true" if fault.is_retryable else b"false"),
+    ]
+    retry_after = _retry_after_seconds(refused)
+    if retry_after is not None:
+        headers.append((b"retry-after", b"%d" % retry_after))
+    if fault is Fault.BUDGET_EXCEEDED and "scope" in refused.facts:
+        headers.append((b"x-langwatch-budget-blocked-by", str(refused.facts["scope"]).encode()))
+    if fault is Fault.METHOD_NOT_ALLOWED and "allowed_methods" in refused.facts:
+        headers.append((b"allow", str(refused.facts["allowed_methods"]).encode()))
+    if fault is Fault.UPGRADE_REQUIRED:
+        headers.append((b"upgrade", b"HTTP/1.1"))
+    return headers
+
+
+def _retry_after_seconds(refused: Refused) -> int | None:
+    resets_at_ms = refused.facts.get("resets_at_ms")
+    if isinstance(resets_at_ms, int):
+        left_seconds = max(1, -(-(resets_at_ms - int(time.time() * 1000)) // 1000))
+        return left_seconds if left_seconds <= _MAX_RETRY_AFTER_SECONDS else None
+    told = refused.facts.get("retry_after_seconds")
+    if isinstance(told, (int, float)):
+        return max(1, round(told))
+    is_ours = refused.fault.status == 503
+    return _RETRY_SOON_SECONDS if is_ours else None
+
+
+def usd(amount_nanousd: int) -> str:
+    """Return an amount as decimal text: dollars, up to nine decimals, no trailing zeros."""
+    whole, rest = divmod(amount_nanousd, NANOUSD_PER_USD)
+    return f"{whole}.{rest:09d}".rstrip("0").rstrip(".")
