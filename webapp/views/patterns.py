@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response
 
+from webapp.access import public
 from webapp.page_models import patterns
 from webapp.pages import respond
 
@@ -11,6 +12,7 @@ blueprint = Blueprint("patterns", __name__)
 
 
 @blueprint.get("/-/patterns")
+@public
 def show() -> Response:
     """Answer with the page of patterns."""
     return respond("patterns.html", page=patterns.sample())

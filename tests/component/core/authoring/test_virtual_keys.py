@@ -99,9 +99,7 @@ def test_a_revoked_key_is_over_and_takes_its_budgets_along() -> None:
     org = acme()
     row, first = virtual_keys.create(org.actor, wanted(org), PEPPER, NOW)
     virtual_keys.rotate(org.actor, row.id, PEPPER, NOW)
-    budget = budgets.create(
-        org.actor, NewBudget("own", "virtual_key", row.id, "day", 10**9), NOW
-    )
+    budget = budgets.create(org.actor, NewBudget("own", "virtual_key", row.id, "day", 10**9), NOW)
     virtual_keys.revoke(org.actor, row.id, NOW)
     virtual_keys.revoke(org.actor, row.id, NOW)
     assert kinds() == ["VK_CREATED", "VK_ROTATED", "VK_REVOKED"]

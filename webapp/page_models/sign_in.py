@@ -1,0 +1,69 @@
+"""What the pages before the first sign-in show: sign-in, setup and welcome. They look nothing up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class SignInPage:
+    """The sign-in form; ``target`` is where it leads."""
+
+    target: str
+    email: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HomePage:
+    """Where people land who govern nothing."""
+
+    name: str
+    organization_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetupPage:
+    """The form for the first administrator."""
+
+    token: str
+    name: str = ""
+    email: str = ""
+    errors: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class WelcomePage:
+    """The first personal key with requests that use it; ``secret`` is empty once it has been shown."""
+
+    name: str
+    gateway_url: str
+    secret: str = ""
+    openai_curl: str = ""
+    anthropic_curl: str = ""
+
+
+SANDBOX_MODEL = "sandbox"
+
+
+def openai_curl(gateway_url: str, secret: str) -> str:
+    """Return a first request in OpenAI's dialect."""
+    return (
+        f"curl -sS {gateway_url}/v1/chat/completions \\\n"
+        f"  -H 'Authorization: Bearer {secret}' \\\n"
+        "  -H 'Content-Type: application/json' \\\n"
+        f"""  -d '{{"model": "{SANDBOX_MODEL}", "messages": [{{"role": "user", "content": "Hello"}}]}}'"""
+    )
+
+
+def anthropic_curl(gateway_url: str, secret: str) -> str:
+    """Return a first request in Anthropic's dialect."""
+    return (
+        f"curl -sS {gateway_url}/v1/messages \\\n"
+        f"  -H 'x-api-key: {secret}' \\\n"
+        "  -H 'anthropic-version: 2023-06-01' \\\n"
+        "  -H 'Content-Type: application/json' \\\n"
+        f"""  -d '{{"model": "{SANDBOX_MODEL}", "max_tokens": 64, """
+        """"messages": [{"role": "user", "content": "Hello"}]}'"""
+    )

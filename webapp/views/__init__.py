@@ -1,0 +1,31 @@
+"""The routes of the web app, a module a concern. ``BLUEPRINTS`` is every one of them."""
+
+from __future__ import annotations
+
+from webapp.views import (
+    anomalies,
+    anomaly_rules,
+    governance,
+    health,
+    ingestion_sources,
+    jobs,
+    patterns,
+    setup,
+    setup_state,
+    sign_in,
+    welcome,
+)
+
+BLUEPRINTS = (
+    health.blueprint,
+    sign_in.blueprint,
+    setup.blueprint,
+    welcome.blueprint,
+    setup_state.blueprint,
+    patterns.blueprint,
+    governance.blueprint,
+    ingestion_sources.blueprint,
+    anomaly_rules.blueprint,
+    anomalies.blueprint,
+    jobs.blueprint,
+)
