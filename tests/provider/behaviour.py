@@ -36,6 +36,7 @@ class Behaviour:
     split: tuple[int, ...] = ()  # byte offsets within each event at which a new write begins
     split_every: int = 0  # cut the whole stream every n bytes, across the events' borders
     merge: int = 1  # events in one write
+    step: bool = False  # hold each write back until a test asks for it
     gap_ms: float = 2  # pause between the writes of one split event
 
     hang_head: bool = False

@@ -40,6 +40,7 @@ class Delivery:
     behaviour: Behaviour
     call: Call
     accepts_gzip: bool
+    steps: trio.Semaphore
 
     async def run(self) -> tuple[str, bool]:
         """Write it all. Returns the outcome and whether the connection stays usable."""
@@ -139,7 +140,9 @@ class Delivery:
         digest, clock = hashlib.sha256(), trio.current_time()
         paced = 0
         for write in plan(events, b):
-            if write.new_event and b.delay_ms and paced:
+            if b.step:
+                await self.steps.acquire()
+            elif write.new_event and b.delay_ms and paced:
                 await trio.sleep_until(clock + paced * b.delay_ms / 1000)
             elif not write.new_event:
                 await trio.sleep(b.gap_ms / 1000)

@@ -46,6 +46,10 @@ class FakeProvider:
         if answer.is_error:
             raise ValueError(answer.text)
 
+    def step(self) -> None:
+        """Let a call with the behaviour `step` make its next write."""
+        self._http.post("/_control/step")
+
     def reset(self) -> None:
         """Forget the calls and the scripts."""
         self._http.post("/_control/reset")

@@ -29,6 +29,7 @@ class Provider:
         self.record = Record(journal)
         self._scripts: deque[tuple[str, int | None]] = deque()
         self._connections = 0
+        self._steps = trio.Semaphore(0)
 
     async def serve(self, listener: trio.SocketListener) -> None:
         """Serve until cancelled."""
@@ -69,7 +70,7 @@ class Provider:
         outcome, usable = "client_closed", False
         try:
             gzip_too = b"gzip" in request.headers.get(b"accept-encoding", b"")
-            delivery = Delivery(connection, answer, behaviour, call, gzip_too)
+            delivery = Delivery(connection, answer, behaviour, call, gzip_too, self._steps)
             outcome, usable = await delivery.run()
         except ClientLeftError:
             pass
@@ -122,8 +123,12 @@ class Provider:
                 return _ok(orjson.dumps(self.record.state()))
             case ("POST", "/_control/behaviour"):
                 return self._script(request.json or {})
+            case ("POST", "/_control/step"):
+                self._steps.release()
+                return _ok(b"{}")
             case ("POST", "/_control/reset"):
                 self._scripts.clear()
+                self._steps = trio.Semaphore(0)
                 self.record.forget()
                 return _ok(b"{}")
         return b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n"

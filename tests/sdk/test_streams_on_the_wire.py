@@ -10,6 +10,10 @@ from tests.sdk.targets import Target
 from tests.sdk.wire import RawRequest, exchange
 
 LEAVE_GRACE_SECONDS = 1.0
+LAST_EVENT = {
+    "openai": b"data: [DONE]\n\n",
+    "anthropic": b'data: {"type":"message_stop"}\n\n',
+}
 REQUESTS = {"openai": "opencode_chat_stream", "anthropic": "opencode_messages_stream"}
 
 
@@ -21,25 +25,19 @@ def on_the_wire(target: Target, dialect: str, script: str) -> bytes:
 
 
 @pytest.mark.parametrize("dialect", REQUESTS)
-@pytest.mark.parametrize("shape", ["", "split=15+80,gap_ms=15", "merge=2"])
+@pytest.mark.parametrize("shape", ["", "split=15+80", "merge=2"])
 def test_every_write_arrives_alone_and_before_the_next_is_written(
     target: Target, dialect: str, shape: str
 ) -> None:
-    script = f"chunks=10,delay_ms=15,{shape}"
-    with exchange(target.url, on_the_wire(target, dialect, script)) as stream:
+    with exchange(target.url, on_the_wire(target, dialect, f"step,{shape}")) as stream:
+        while not stream.answer.body.endswith(LAST_EVENT[dialect]):
+            target.provider.step()
+            stream.read_pieces(len(stream.answer.pieces) + 1)
         answer = stream.read_all()
     call = target.provider.last_call()
     assert [len(piece) for _, piece in answer.pieces] == [size for _, size in call["writes"]]
     assert hashlib.sha256(answer.body).hexdigest() == call["answer_sha256"]
-    arrivals = [at for at, _ in answer.pieces[:-1]]
-    next_writes = [at for at, _ in call["writes"][1:]]
-    late = [
-        number
-        for number, (arrived, next_write) in enumerate(zip(arrivals, next_writes, strict=True))
-        if arrived > next_write
-    ]
-    # A busy machine may delay a reader now and then; a relay that holds a chunk delays all.
-    assert len(late) <= len(arrivals) // 3
+    assert answer.ended_cleanly
 
 
 @pytest.mark.parametrize("dialect", REQUESTS)
