@@ -28,12 +28,21 @@ class Addresses:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """One process to keep running. ``kind`` is the subcommand; the socket, if any, is ours and stays open."""
+    """One process to keep running. ``kind`` is the subcommand and the rank in a drain; the socket, if any,
+    is ours and stays open, so that connections wait while the process is started again."""
 
     kind: str
     name: str
     environ: Mapping[str, str]
     listener: socket.socket | None = None
+    command: tuple[str, ...] = ()
+
+    def arguments(self) -> list[str]:
+        """Return what is executed: the subcommand of our own, unless another command is given.
+
+        -P keeps Python from running a folder called `cli` where the operator happens to stand.
+        """
+        return [sys.executable, *(self.command or ("-P", "-m", "cli.main", self.kind))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +78,7 @@ class Child:
             environ[LISTEN_FD] = str(self.program.listener.fileno())
         try:
             self.process = subprocess.Popen(
-                # -P: a folder called `cli` where the operator happens to stand must not be run.
-                [sys.executable, "-P", "-m", "cli.main", self.program.kind],
+                self.program.arguments(),
                 env=environ,
                 pass_fds=passed,
                 process_group=0,

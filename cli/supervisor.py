@@ -38,6 +38,7 @@ class Timing:
     start_seconds: float = START_SECONDS
     gateway_drain_seconds: float = 20.0
     """The gateway's own delay and grace; the supervisor allows its own margin on top."""
+    stop_grace_seconds: float = STOP_GRACE_SECONDS
 
 
 class Supervisor:
@@ -155,7 +156,7 @@ class Supervisor:
     # Stopping
     def _drain(self) -> None:
         for kind in _DRAIN_ORDER:
-            seconds = STOP_GRACE_SECONDS
+            seconds = self._timing.stop_grace_seconds
             if kind == "gateway":
                 seconds += self._timing.gateway_drain_seconds
             self._stop([c for c in self._children if c.program.kind == kind], seconds)

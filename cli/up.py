@@ -16,7 +16,7 @@ from cli.supervisor import Supervisor, Timing
 from core.log import configure
 from core.settings import Settings, load
 
-SETUP_PATH = "/setup/"
+SETUP_PATH = "/setup?token="
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - translated away, not bound
 
 

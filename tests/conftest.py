@@ -1,3 +1,3 @@
 """Registers the fixtures that every folder of tests may use; defines none itself."""
 
-pytest_plugins = ["tests.databases", "tests.provider.plugin"]
+pytest_plugins = ["tests.databases", "tests.provider.plugin", "tests.stack"]
