@@ -19,8 +19,10 @@ from typing import Any, TypeVar
 import httpx
 import pytest
 
+from core.database import database, open_database
 from core.lake import engine
 from core.settings import Settings, load
+from tests.databases import close_database
 from tests.provider.handle import FakeProvider
 from tests.stack_config import (
     ADMIN_EMAIL,
@@ -178,6 +180,16 @@ class Stack:
     def settings(self) -> Settings:
         """Return the settings that readers of this stack's data need."""
         return load({"LANGWATCH_DATA_DIR": str(self.data_dir), **self.options.environ})
+
+    @contextmanager
+    def database(self) -> Iterator[None]:
+        """Bind the models of this process to this stack's control database for the length of the block."""
+        open_database(self.settings().control_database_url)
+        try:
+            with database.connection_context():
+                yield
+        finally:
+            close_database()
 
     def command(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """Run a `langwatch` command on this stack's data."""
