@@ -31,6 +31,10 @@ class LakeBusy(Exception):
     """Another process has this lake open for writing."""
 
 
+class Unstorable(Exception):
+    """An event holds a value that the lake's columns can't."""
+
+
 class LakeWriter:
     """Writes the lake. Safe to share between threads: one statement at a time holds the lake."""
 
@@ -51,9 +55,13 @@ class LakeWriter:
         """Add events, their sums and the watermark in one transaction; return how many were new.
 
         An event whose source and id the lake knows, or that comes twice, is left out.
+        Raises Unstorable, and duckdb.Error when the lake can't be written; then nothing is changed.
         """
         with self._lock, self._transaction():
-            added = self._add(events) if events else 0
+            try:
+                added = self._add(events) if events else 0
+            except (duckdb.DataError, orjson.JSONEncodeError) as error:
+                raise Unstorable(f"{type(error).__name__}: {error}") from None
             self._connection.execute(
                 "UPDATE lake.inbox_watermark SET inbox_id = $inbox_id, written_at = $now",
                 {"inbox_id": inbox_id, "now": now},
