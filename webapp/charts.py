@@ -80,7 +80,9 @@ def tones(names: Iterable[str]) -> dict[str, str]:
     chosen: dict[str, str] = {}
     for name in sorted(set(names) - {REST}):
         wanted = tone_of(name)
-        free = next((t % TONES for t in range(wanted, wanted + TONES) if t % TONES not in taken), wanted)
+        free = next(
+            (t % TONES for t in range(wanted, wanted + TONES) if t % TONES not in taken), wanted
+        )
         taken[free] = name
         chosen[name] = f"s{free}"
     return chosen | {REST: "srest"}
@@ -107,7 +109,10 @@ def folded(series: Sequence[Series]) -> tuple[Series, ...]:
 
 
 def stacked_days(
-    days: Sequence[date], series: Sequence[Series], written: Callable[[int], str], tick: Callable[[float], str]
+    days: Sequence[date],
+    series: Sequence[Series],
+    written: Callable[[int], str],
+    tick: Callable[[float], str],
 ) -> DayChart:
     """Return stacked bars, one a day. ``written`` writes an amount in full, ``tick`` an axis mark.
 
@@ -117,11 +122,18 @@ def stacked_days(
         raise ValueError("each series needs one value a day")
     shown = folded(series)
     classes = tones(one.name for one in shown)
-    sums = [sum(values) for values in zip(*(one.values for one in shown), strict=True)] or [0] * len(days)
+    sums = [sum(values) for values in zip(*(one.values for one in shown), strict=True)] or [
+        0
+    ] * len(days)
     ticks = nice_ticks(max(sums, default=0))
     whole = sum(sums)
     bars = (
-        _day_bar(index, len(days), _day_title(day, shown, index, written), _segments(shown, classes, index, ticks[-1]))
+        _day_bar(
+            index,
+            len(days),
+            _day_title(day, shown, index, written),
+            _segments(shown, classes, index, ticks[-1]),
+        )
         for index, day in enumerate(days)
     )
     return DayChart(
@@ -129,7 +141,10 @@ def stacked_days(
         axis=_day_axis(days),
         ticks=tuple(tick(value) for value in reversed(ticks)),
         keys=tuple(
-            Key(one.name, classes[one.name], written(one.total), one.total / whole if whole else 0.0) for one in shown
+            Key(
+                one.name, classes[one.name], written(one.total), one.total / whole if whole else 0.0
+            )
+            for one in shown
         ),
         columns=("Day", *(one.name for one in shown), "Total"),
         rows=tuple(
@@ -150,17 +165,21 @@ def _grid(intervals: int) -> Markup:
     return Markup("").join(lines)
 
 
-def _segments(shown: Sequence[Series], classes: dict[str, str], index: int, top: float) -> list[tuple[str, float]]:
-    return [(classes[one.name], 100 * one.values[index] / top) for one in shown if one.values[index] > 0]
+def _segments(
+    shown: Sequence[Series], classes: dict[str, str], index: int, top: float
+) -> list[tuple[str, float]]:
+    return [
+        (classes[one.name], 100 * one.values[index] / top) for one in shown if one.values[index] > 0
+    ]
 
 
 def _day_bar(index: int, days: int, title: str, segments: Sequence[tuple[str, float]]) -> Markup:
     slot = 100 / days
     left, width = slot * (index + (1 - _BAR_SHARE) / 2), slot * _BAR_SHARE
     parts = [
-        Markup('<g class="day"><title>{}</title><rect class="hit" x="{}%" y="0" width="{}%" height="100%"/>').format(
-            title, _pct(slot * index), _pct(slot)
-        )
+        Markup(
+            '<g class="day"><title>{}</title><rect class="hit" x="{}%" y="0" width="{}%" height="100%"/>'
+        ).format(title, _pct(slot * index), _pct(slot))
     ]
     floor = 100.0
     for tone, height in segments:
@@ -173,7 +192,9 @@ def _day_bar(index: int, days: int, title: str, segments: Sequence[tuple[str, fl
     return Markup("").join([*parts, Markup("</g>")])
 
 
-def _day_title(day: date, shown: Sequence[Series], index: int, written: Callable[[int], str]) -> str:
+def _day_title(
+    day: date, shown: Sequence[Series], index: int, written: Callable[[int], str]
+) -> str:
     parts = [f"{one.name}: {written(one.values[index])}" for one in shown if one.values[index]]
     total = written(sum(one.values[index] for one in shown))
     return "\n".join([f"{day.day} {day:%b}, {total}", *(parts if len(parts) > 1 else [])])
@@ -198,7 +219,10 @@ def sparkline(values: Sequence[float], description: str) -> Markup:
     if len(values) < 2:
         return Markup("")
     top = max(values) or 1
-    points = [(100 * i / (len(values) - 1), 27 - 25 * max(value, 0) / top) for i, value in enumerate(values)]
+    points = [
+        (100 * i / (len(values) - 1), 27 - 25 * max(value, 0) / top)
+        for i, value in enumerate(values)
+    ]
     line = "M" + "L".join(f"{_pct(x)} {_pct(y)}" for x, y in points)
     return Markup(
         '<svg class="spark" viewBox="0 0 100 28" preserveAspectRatio="none" role="img" aria-label="{}">'
@@ -206,12 +230,17 @@ def sparkline(values: Sequence[float], description: str) -> Markup:
     ).format(description, line, line)
 
 
-def ranked_bars(amounts: Sequence[tuple[str, int]], written: Callable[[int], str]) -> tuple[Bar, ...]:
+def ranked_bars(
+    amounts: Sequence[tuple[str, int]], written: Callable[[int], str]
+) -> tuple[Bar, ...]:
     """Return one bar per named amount, longest first, measured against the longest."""
     classes = tones(name for name, _ in amounts)
     top = max((amount for _, amount in amounts), default=0) or 1
     ranked = sorted(amounts, key=lambda pair: (-pair[1], pair[0]))
-    return tuple(Bar(name, classes[name], written(amount), _pct(100 * amount / top)) for name, amount in ranked)
+    return tuple(
+        Bar(name, classes[name], written(amount), _pct(100 * amount / top))
+        for name, amount in ranked
+    )
 
 
 def share_bar(keys: Sequence[Key], description: str) -> Markup:
@@ -220,9 +249,9 @@ def share_bar(keys: Sequence[Key], description: str) -> Markup:
     parts = []
     for key in keys:
         parts.append(
-            Markup('<rect class="tone {}" x="{}%" width="{}%" height="100%"><title>{}: {}</title></rect>').format(
-                key.tone, _pct(left), _pct(100 * key.share), key.name, key.total
-            )
+            Markup(
+                '<rect class="tone {}" x="{}%" width="{}%" height="100%"><title>{}: {}</title></rect>'
+            ).format(key.tone, _pct(left), _pct(100 * key.share), key.name, key.total)
         )
         left += 100 * key.share
     return Markup('<svg class="share" role="img" aria-label="{}">{}</svg>').format(

@@ -115,7 +115,9 @@ def duration(seconds: float) -> str:
 def initials(name: str) -> str:
     """Return up to two letters that stand for a person, from a name or an e-mail address."""
     words = name.partition("@")[0].replace(".", " ").replace("_", " ").split()
-    return "".join(word[0] for word in (words[:1] + words[-1:] if len(words) > 1 else words)).upper()
+    return "".join(
+        word[0] for word in (words[:1] + words[-1:] if len(words) > 1 else words)
+    ).upper()
 
 
 FILTERS: Mapping[str, Callable[..., Any]] = {

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from flask import current_app
-
 from webapp.queries.activity import LakeActivity
+from webapp.state import control_plane
 
 
 def lake_activity(organization_id: str) -> LakeActivity:
     """Return the lake's answers for that organisation."""
-    return LakeActivity(current_app.extensions["lake_reader"], organization_id)
+    return LakeActivity(control_plane().lake, organization_id)

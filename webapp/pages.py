@@ -5,15 +5,25 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import Any, cast
 
-from flask import Flask, Response, g, get_flashed_messages, make_response, render_template, request, url_for
+from flask import (
+    Flask,
+    Response,
+    g,
+    get_flashed_messages,
+    make_response,
+    render_template,
+    request,
+    url_for,
+)
 from htmx_flask import Htmx
 from jinja2 import StrictUndefined
 from jinja2_fragments.flask import render_block
-from markupsafe import Markup
 from werkzeug.utils import redirect
 
 from webapp import charts, filters
+from webapp.csrf import csrf_token
 from webapp.page_models.shell import Shell
 
 STATIC = Path(__file__).parent / "static"
@@ -51,15 +61,15 @@ def asked_fragment(fragments: Collection[str]) -> str:
     return block if block in fragments and not whole else ""
 
 
-def _notices_out_of_band() -> Markup:
+def _notices_out_of_band() -> str:
     if not get_flashed_messages(with_categories=True):
-        return Markup("")
-    return Markup(render_template("_notices.html", out_of_band=True))
+        return ""
+    return render_template("_notices.html", out_of_band=True)
 
 
 def see(endpoint: str, **values: str) -> Response:
     """Answer a change with 303 to the page that shows its result."""
-    response = make_response(redirect(url_for(endpoint, **values), code=303))
+    response = make_response(redirect(url_for(endpoint, **cast(dict[str, Any], values)), code=303))
     response.headers["Cache-Control"] = "no-store"
     return response
 
@@ -79,7 +89,7 @@ def install_look(app: Flask, current_shell: Callable[[], Shell]) -> None:
 
     app.jinja_env.globals.update(
         asset=_asset_addresses(),
-        csrf_token=lambda: shell().csrf_token,
+        csrf_token=csrf_token,
         htmx_script=HTMX,
         sharebar=charts.share_bar,
         shell=shell,
@@ -89,7 +99,7 @@ def install_look(app: Flask, current_shell: Callable[[], Shell]) -> None:
 
 
 def _asset_addresses() -> Callable[[str], str]:
-    """Return a function from file to address; the address carries the content's digest, so it may be cached for long."""
+    """Return a function from file to address; the address carries the digest, so it may be cached for long."""
     digests: dict[str, str] = {}
 
     def asset(name: str) -> str:

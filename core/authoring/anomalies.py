@@ -37,9 +37,7 @@ def resolve(actor: Actor, anomaly_id: str, now: datetime) -> Anomaly:
 
 
 def _find(organization_id: str, anomaly_id: str) -> Anomaly:
-    row = Anomaly.get_or_none(
-        Anomaly.id == anomaly_id, Anomaly.organization_id == organization_id
-    )
+    row = Anomaly.get_or_none(Anomaly.id == anomaly_id, Anomaly.organization_id == organization_id)
     if row is None:
         raise not_found("anomaly")
     return row

@@ -108,7 +108,8 @@ def threshold_of(values: Mapping[str, str]) -> dict[str, Any]:
     """
     text = values.get("threshold_json", "").strip()
     if text:
-        return _json_of(text, dict, "The threshold must be a JSON object.")
+        threshold: dict[str, Any] = _json_of(text, dict, "The threshold must be a JSON object.")
+        return threshold
     window = _number(values, "window_minutes", "The window must be a number of minutes.")
     return {
         "windowSec": round(window * MINUTE_SECONDS),
@@ -124,7 +125,10 @@ def destinations_of(values: Mapping[str, str]) -> list[dict[str, Any]] | None:
     """
     text = values.get("destinations_json", "").strip()
     if text:
-        return _json_of(text, list, "Destinations must be a JSON list.")
+        destinations: list[dict[str, Any]] = _json_of(
+            text, list, "Destinations must be a JSON list."
+        )
+        return destinations
     url = values.get("slack_url", "").strip()
     return [{"type": "slack", "webhookUrl": url}] if url else None
 
@@ -154,7 +158,11 @@ def sentence(threshold: Mapping[str, Any], scope: str) -> str:
     window, ratio, floor = (
         threshold.get(key) for key in ("windowSec", "ratioVsBaseline", "minBaselineUsd")
     )
-    for name, value in (("windowSec", window), ("ratioVsBaseline", ratio), ("minBaselineUsd", floor)):
+    for name, value in (
+        ("windowSec", window),
+        ("ratioVsBaseline", ratio),
+        ("minBaselineUsd", floor),
+    ):
         if not isinstance(value, int | float) or isinstance(value, bool):
             return f"The threshold needs a number called {name}."
     span = filters.duration(float(window or 0))
@@ -182,7 +190,13 @@ def row_of(rule: AnomalyRule, scope: str) -> RuleRow:
 def destination_line(destinations: Sequence[Mapping[str, Any]]) -> str:
     """Return where alerts go, by kind: an address is a credential and is not shown."""
     kinds = [str(one.get("type", "")) for one in destinations]
-    known = {"slack": "Slack", "pagerduty": "PagerDuty", "siem": "SIEM", "webhook": "Webhook", "email": "E-mail"}
+    known = {
+        "slack": "Slack",
+        "pagerduty": "PagerDuty",
+        "siem": "SIEM",
+        "webhook": "Webhook",
+        "email": "E-mail",
+    }
     return ", ".join(known.get(kind, kind) for kind in kinds) or "This page only"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
@@ -14,7 +14,8 @@ from core.models import Anomaly
 from rules.activity_events import ActivityEvent
 from webapp import charts, filters
 from webapp.page_models.sources_health import SourceChip, chips
-from webapp.queries import anomalies, setup, sources
+from webapp.queries import anomalies, sources
+from webapp.setup_state import SetupState
 
 WINDOW_DAYS = 30
 PEOPLE_SHOWN = 10
@@ -35,9 +36,7 @@ class Activity(Protocol):
     def spend_by_user(
         self, now: datetime, window_days: int, sort: str, descending: bool, limit: int
     ) -> list[UserSpend]: ...
-    def spend_over_time(
-        self, now: datetime, window_days: int, group_by: str
-    ) -> list[DayPoint]: ...
+    def spend_over_time(self, now: datetime, window_days: int, group_by: str) -> list[DayPoint]: ...
     def sources(self, now: datetime) -> Mapping[str, SourceActivity]: ...
     def recent_calls(self, limit: int) -> list[ActivityEvent]: ...
 
@@ -73,7 +72,11 @@ class View:
 
     def query(self, **changed: str) -> str:
         """Return this view as a query string, with some of its parts changed."""
-        parts = {"group": self.group, "sort": self.sort, "dir": "desc" if self.descending else "asc"}
+        parts = {
+            "group": self.group,
+            "sort": self.sort,
+            "dir": "desc" if self.descending else "asc",
+        }
         return "?" + urlencode(parts | changed)
 
     def sort_query(self, sort: str) -> str:
@@ -99,6 +102,9 @@ class GovernancePage:
     may_see_activity: bool
     may_manage_sources: bool
     may_manage_rules: bool
+    may_have_key: bool
+    setup: Callable[[], SetupState]
+    """Asked only while there is nothing else to show."""
 
     @cached_property
     def summary(self) -> Summary:
@@ -134,24 +140,28 @@ class GovernancePage:
 
     @cached_property
     def steps(self) -> tuple[Step, ...]:
-        done = setup.first_steps(self.organization_id)
-        rules, inputs = "/settings/governance/anomaly-rules", "/settings/governance/ingestion-sources"
+        done = self.setup()
+        rules, inputs = (
+            "/settings/governance/anomaly-rules",
+            "/settings/governance/ingestion-sources",
+        )
         return (
             Step(
                 "Send a request through the gateway",
                 "Point a coding tool or an SDK at the gateway with a virtual key. It shows up here within seconds.",
                 self.has_traffic,
+                *(("Get your key", "/welcome") if self.may_have_key else ()),
             ),
             Step(
                 "Connect an ingestion source",
                 "Bring in agents and assistants that do not pass the gateway.",
-                done.has_source,
+                done.has_ingestion_sources,
                 *(("Add a source", f"{inputs}/new") if self.may_manage_sources else ()),
             ),
             Step(
                 "Watch for unusual spend",
                 "A rule compares spend with its own past and tells you in Slack when it leaves it.",
-                done.has_rule,
+                done.has_anomaly_rules,
                 *(("Add a rule", f"{rules}/new") if self.may_manage_rules else ()),
             ),
         )

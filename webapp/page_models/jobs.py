@@ -40,4 +40,8 @@ def row_of(beat: JobHeartbeat, now: datetime) -> JobRow:
         return JobRow(beat, "Late", "critical")
     if beat.outcome == "failed":
         return JobRow(beat, "Failed", "critical")
-    return JobRow(beat, "Running", "waiting") if beat.outcome == "running" else JobRow(beat, "On time", "positive")
+    return (
+        JobRow(beat, "Running", "waiting")
+        if beat.outcome == "running"
+        else JobRow(beat, "On time", "positive")
+    )

@@ -54,7 +54,12 @@ def _wave(day: int, base: int, swing: int) -> int:
 def sample() -> PatternsPage:
     """Return the page's values; the same in every process, so that screenshots can be compared."""
     days = [(_NOW - timedelta(days=29 - offset)).date() for offset in range(30)]
-    teams = {"Engineering": (60, 80), "Data science": (40, 30), "Support": (12, 20), "Finance": (4, 9)}
+    teams = {
+        "Engineering": (60, 80),
+        "Data science": (40, 30),
+        "Support": (12, 20),
+        "Finance": (4, 9),
+    }
     series = [
         charts.Series(name, tuple(_wave(day, base, swing) for day in range(30)))
         for name, (base, swing) in teams.items()
@@ -70,16 +75,26 @@ def sample() -> PatternsPage:
         chart=charts.stacked_days(days, series, filters.money, filters.money_axis),
         empty_chart=charts.stacked_days(days, [], filters.money, filters.money_axis),
         spark=tuple(float(sum(one.values[day] for one in series)) for day in range(30)),
-        bars=charts.ranked_bars(
-            [(one.name, one.total) for one in series], filters.money
-        ),
+        bars=charts.ranked_bars([(one.name, one.total) for one in series], filters.money),
         people=tuple(
             Person(name, usd * _DOLLAR, calls, _NOW - timedelta(minutes=ago), trend, model)
             for name, usd, calls, ago, trend, model in people
         ),
         steps=(
             Step("Issue a virtual key", "Calls that carry it are governed and billed.", True),
-            Step("Connect an ingestion source", "Bring in what does not pass the gateway.", False, "Add a source", "#"),
-            Step("Watch for anomalies", "Be told when spend leaves its usual range.", False, "Add a rule", "#"),
+            Step(
+                "Connect an ingestion source",
+                "Bring in what does not pass the gateway.",
+                False,
+                "Add a source",
+                "#",
+            ),
+            Step(
+                "Watch for anomalies",
+                "Be told when spend leaves its usual range.",
+                False,
+                "Add a rule",
+                "#",
+            ),
         ),
     )

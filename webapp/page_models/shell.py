@@ -17,7 +17,9 @@ class NavEntry:
     covers: tuple[str, ...] = ()
 
     def is_current(self, path: str) -> bool:
-        return any(path == root or path.startswith(root + "/") for root in (self.path, *self.covers))
+        return any(
+            path == root or path.startswith(root + "/") for root in (self.path, *self.covers)
+        )
 
 
 @dataclass(frozen=True, slots=True)

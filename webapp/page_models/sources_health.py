@@ -52,7 +52,7 @@ def health_of(source: IngestionSource, now: datetime) -> Health:
     """Return the source's health: archived, disabled, awaiting, then by errors and by the age of the last event."""
     last: datetime | None = source.last_event_at
     line = f"last event {filters.age(last, now)}" if last else "no event yet"
-    if source.archived_at is not None:
+    if bool(source.archived_at):
         return Health("Archived", "off", line)
     if source.status == "disabled":
         return Health("Disabled", "off", line)
@@ -62,7 +62,11 @@ def health_of(source: IngestionSource, now: datetime) -> Health:
         return Health("Down", "critical", line)
     if source.error_count:
         return Health("Degraded", "warning", line)
-    return Health("Stale", "warning", line) if now - last > STALE_AFTER else Health("Active", "positive", line)
+    return (
+        Health("Stale", "warning", line)
+        if now - last > STALE_AFTER
+        else Health("Active", "positive", line)
+    )
 
 
 def chips(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from peewee import fn
 
 from core.fault import Fault, Refused
@@ -10,12 +12,13 @@ from core.models import AlertDelivery, Anomaly
 
 def open_by_severity(organization_id: str) -> dict[str, int]:
     """Return how many anomalies are open, by severity; a severity without any is absent."""
-    rows = (
-        Anomaly.select(Anomaly.severity, fn.COUNT(Anomaly.id).alias("open_count"))
+    query = (
+        Anomaly.select(Anomaly.severity, fn.COUNT(Anomaly.id))
         .where(Anomaly.organization_id == organization_id, Anomaly.state == "open")
         .group_by(Anomaly.severity)
     )
-    return {row.severity: row.open_count for row in rows}
+    rows: Iterable[tuple[str, int]] = query.tuples().iterator()
+    return dict(rows)
 
 
 def newest_anomalies(organization_id: str, limit: int, state: str = "") -> list[Anomaly]:

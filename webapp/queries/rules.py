@@ -12,4 +12,3 @@ def live_rules(organization_id: str) -> list[AnomalyRule]:
         .where(AnomalyRule.organization_id == organization_id, AnomalyRule.archived_at.is_null())
         .order_by(AnomalyRule.name)
     )
-

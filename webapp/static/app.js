@@ -93,6 +93,26 @@
   document.addEventListener("htmx:config:request", (event) => {
     if (document.hidden && event.detail.ctx.sourceEvent?.type === "every") event.preventDefault();
   });
+  // A refused or failed change says so; a poll that fails stays quiet, the next one will tell.
+  const tell = (text) => {
+    const notice = document.createElement("div");
+    notice.className = "notice critical";
+    notice.setAttribute("role", "alert");
+    notice.append(text);
+    document.getElementById("notices")?.replaceChildren(notice);
+    setTimeout(() => notice.remove(), NOTICE_SECONDS * 1000);
+  };
+  const isPoll = (ctx) => ctx?.sourceEvent?.type === "every";
+  document.addEventListener("htmx:response:error", ({ detail: { ctx } }) => {
+    if (ctx.response.status === 422 || isPoll(ctx)) return;
+    tell(ctx.response.status === 403 ? "You may not do that, or the page is too old. Reload it and try again." : "That did not work. Reload the page and try again.");
+  });
+  document.addEventListener("htmx:error", ({ detail: { ctx } }) => {
+    if (ctx && !isPoll(ctx)) tell("The server cannot be reached. Nothing was changed.");
+  });
+  document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => {
+    ctx.sourceElement.closest("[popover]:popover-open")?.hidePopover();
+  });
   document.addEventListener("htmx:after:swap", () => {
     showModals();
     expireNotices();

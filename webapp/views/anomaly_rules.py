@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, current_app, flash, redirect, request
+from flask import Blueprint, Response, flash, redirect, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from core.authoring import anomaly_rules as authoring
 from core.clock import utcnow
 from core.fault import Fault, Refused
-from core.secrets import Sealer, sealer_for
 from webapp.access import requires, viewer
 from webapp.page_models import anomaly_rules as pages
 from webapp.pages import asked_fragment, respond, see
 from webapp.queries.rules import live_rules
 from webapp.queries.sources import live_sources, source_names
+from webapp.state import control_plane
 
 blueprint = Blueprint("anomaly_rules", __name__)
 HERE = "/settings/governance/anomaly-rules"
@@ -72,7 +72,7 @@ def create() -> Response:
     """Create a rule."""
     values = _typed()
     try:
-        authoring.create(viewer().actor(), _new_rule(values, []), _sealer(), utcnow())
+        authoring.create(viewer().actor(), _new_rule(values, []), control_plane().sealer, utcnow())
     except Refused as refused:
         return _form(values, _errors(refused))
     flash(f"{values['name']} is watching.", "positive")
@@ -83,7 +83,9 @@ def create() -> Response:
 @requires("anomalyRules:manage")
 def edit(rule_id: str) -> Response:
     """Answer with the composer, filled from the rule; its sealed addresses stay out."""
-    return _form(pages.form_values(authoring.find(viewer().organization_id, rule_id)), rule_id=rule_id)
+    return _form(
+        pages.form_values(authoring.find(viewer().organization_id, rule_id)), rule_id=rule_id
+    )
 
 
 @blueprint.post(f"{HERE}/<rule_id>/edit")
@@ -92,7 +94,9 @@ def update(rule_id: str) -> Response:
     """Change a rule; without new destinations it keeps those it has."""
     values = _typed()
     try:
-        authoring.update(viewer().actor(), rule_id, _new_rule(values, None), _sealer(), utcnow())
+        authoring.update(
+            viewer().actor(), rule_id, _new_rule(values, None), control_plane().sealer, utcnow()
+        )
     except Refused as refused:
         return _form(values, _errors(refused), rule_id)
     flash(f"{values['name']} is saved.", "positive")
@@ -121,7 +125,9 @@ def _typed() -> dict[str, str]:
     return {name: request.form.get(name, "").strip() for name in pages.DEFAULTS}
 
 
-def _new_rule(values: dict[str, str], no_destinations: list[dict[str, object]] | None) -> authoring.NewRule:
+def _new_rule(
+    values: dict[str, str], no_destinations: list[dict[str, object]] | None
+) -> authoring.NewRule:
     """Return what the composer describes; raises Refused(VALIDATION_ERROR) naming the composer's own fields."""
     scope, _, scope_id = values["applies_to"].partition(":")
     errors: dict[str, str] = {}
@@ -176,7 +182,9 @@ def _scope_label(scope: str, scope_id: str, names: dict[str, str]) -> str:
     return f"{scope.replace('_', ' ').capitalize()} {scope_id}"
 
 
-def _form(values: dict[str, str], errors: dict[str, str] | None = None, rule_id: str = "") -> Response:
+def _form(
+    values: dict[str, str], errors: dict[str, str] | None = None, rule_id: str = ""
+) -> Response:
     kept = authoring.find(viewer().organization_id, rule_id).destinations if rule_id else []
     page = pages.RuleForm(
         values=values,
@@ -196,7 +204,3 @@ def _done() -> Response:
         response.status_code = 200
         response.headers["HX-Redirect"] = response.headers.pop("Location")
     return response
-
-
-def _sealer() -> Sealer:
-    return sealer_for(current_app.extensions["settings"].master_key)

@@ -9,6 +9,8 @@ from webapp.access import requires, viewer
 from webapp.lake import lake_activity
 from webapp.page_models.governance import GovernancePage, View
 from webapp.pages import asked_fragment, respond
+from webapp.setup_state import setup_state
+from webapp.state import control_plane
 
 blueprint = Blueprint("governance", __name__)
 FRAGMENTS = ("figures", "spend", "people", "watch")
@@ -19,15 +21,17 @@ FRAGMENTS = ("figures", "spend", "people", "watch")
 @requires("governance:view")
 def home() -> Response:
     """Answer with the governance home or the part of it that is polled."""
-    who = viewer()
+    who, now = viewer(), utcnow()
     page = GovernancePage(
         activity=lake_activity(who.organization_id),
         organization_id=who.organization_id,
-        now=utcnow(),
+        now=now,
         view=View.read(request.args),
         may_see_activity=who.may("activityMonitor:view"),
         may_manage_sources=who.may("ingestionSources:manage"),
         may_manage_rules=who.may("anomalyRules:manage"),
+        may_have_key=who.may("virtualKeys:create"),
+        setup=lambda: setup_state(control_plane().lake, who.organization_id, now),
     )
     offered = FRAGMENTS if page.may_see_activity else ()
     if page.may_see_activity and asked_fragment(("checklist",)):

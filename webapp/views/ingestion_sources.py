@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from flask import Blueprint, Response, abort, current_app, flash, redirect, request
+from flask import Blueprint, Response, abort, flash, redirect, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from core.authoring import ingestion_sources as authoring
@@ -18,6 +18,7 @@ from webapp.page_models import ingestion_sources as pages
 from webapp.page_models.sources_health import chips, health_of
 from webapp.pages import asked_fragment, respond, see
 from webapp.queries.sources import live_sources, source_of, team_names
+from webapp.state import control_plane
 
 blueprint = Blueprint("ingestion_sources", __name__)
 HERE = "/settings/governance/ingestion-sources"
@@ -82,7 +83,7 @@ def show(source_id: str) -> Response:
         seen=activity.sources(now).get(source_id),
         events=activity.events_for_source(source_id, pages.EVENTS_SHOWN, before),
         team_name=team_names(who.organization_id).get(source.team_id or "", ""),
-        endpoint=pages.endpoint_of(request.host_url, source_id),
+        endpoint=_endpoint(source_id),
         may_manage=who.may("ingestionSources:manage"),
         is_first_page=before is None,
     )
@@ -165,8 +166,10 @@ def _form(values: dict[str, str], errors: dict[str, str], source_id: str = "") -
     return respond("ingestion_source_form.html", DRAWER, 422 if errors else 200, page=page)
 
 
-def _secret(source: IngestionSource, secret: Secret, now: datetime, *, is_rotation: bool) -> Response:
-    endpoint = pages.endpoint_of(request.host_url, source.id)
+def _secret(
+    source: IngestionSource, secret: Secret, now: datetime, *, is_rotation: bool
+) -> Response:
+    endpoint = _endpoint(source.id)
     page = pages.SecretPage(
         source_id=source.id,
         source_name=source.name,
@@ -192,8 +195,13 @@ def _done(source_id: str) -> Response:
 
 
 def _pepper() -> Secret:
-    pepper: Secret = current_app.extensions["settings"].pepper
-    return pepper
+    return control_plane().settings.pepper
+
+
+def _endpoint(source_id: str) -> str:
+    """Return the source's address: the public one, or the one this request came to."""
+    base_url = control_plane().settings.web_url or request.host_url
+    return pages.endpoint_of(base_url, source_id)
 
 
 def _moment(text: str) -> datetime | None:

@@ -20,9 +20,7 @@ def look_app() -> Flask:
     app.secret_key = "only for tests"
     install_look(
         app,
-        lambda: Shell(
-            "Acme", "Ada Lovelace", "ada@acme.test", True, lambda _: True, "test-token"
-        ),
+        lambda: Shell("Acme", "Ada Lovelace", "ada@acme.test", True, lambda _: True, "test-token"),
     )
     app.register_blueprint(patterns.blueprint)
 

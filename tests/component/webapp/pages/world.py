@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from core.authoring import anomaly_rules, ingestion_sources, organizations, teams
+from flask import Flask
+from flask.testing import FlaskClient
+
+from core.authoring import actor as actors
+from core.authoring import anomaly_rules, ingestion_sources, organizations, people, teams
 from core.authoring.actor import Actor
 from core.lake import open_writer
 from core.models import AlertDelivery, Anomaly, IngestionSource, JobHeartbeat, Organization
+from core.secret_files import with_control_plane_secrets
 from core.secrets import Secret, sealer_for
-from core.settings import Settings, load
+from core.settings import GOVERNANCE_FLAG, Settings, load
 from rules.activity_events import ActivityEvent
 
-PEPPER = Secret("pepper of the tests")
-MASTER = Secret("a1" * 32)
-PEOPLE = ("ada@acme.test", "grace@acme.test", "edsger@acme.test", "barbara@acme.test", "key:nightly-batch")
+PASSWORD = Secret("correct horse battery")
+PEOPLE = (
+    "ada@acme.test",
+    "grace@acme.test",
+    "edsger@acme.test",
+    "barbara@acme.test",
+    "key:nightly-batch",
+)
 MODELS = ("claude-sonnet-4-5", "gpt-5", "gpt-5-mini", "claude-haiku-4-5")
 
 
@@ -35,19 +45,24 @@ class World:
 
 
 def empty_world(now: datetime) -> Actor:
-    """Make an organisation without anything and return its administrator as an actor."""
+    """Make an organisation with an administrator and a member; return the administrator as an actor."""
     organization: Organization = organizations.create("Acme", "acme", now)
-    return Actor(organization.id, "user_ada", "web")
+    system = actors.system(organization.id)
+    ada = people.create(
+        system, people.NewUser("ada@acme.test", "Ada Lovelace", "admin", PASSWORD), now
+    )
+    people.create(system, people.NewUser("dan@acme.test", "Dan", "member", PASSWORD), now)
+    return actors.Actor(organization.id, ada.id, "web")
 
 
-def full_world(settings: Settings, now: datetime) -> World:
+def full_world(settings: Settings, now: datetime, *, with_events: bool = True) -> World:
     """Make an organisation with sources in each state, rules, anomalies, jobs, and 45 days of events."""
     actor = empty_world(now)
     team_ids = tuple(
         teams.create(actor, name, slug, now).id
         for name, slug in (("Engineering", "eng"), ("Data science", "data"), ("Support", "support"))
     )
-    source_ids = tuple(_sources(actor, team_ids, now))
+    source_ids = tuple(_sources(actor, team_ids, settings.pepper, now))
     rule = anomaly_rules.create(
         actor,
         anomaly_rules.NewRule(
@@ -57,32 +72,45 @@ def full_world(settings: Settings, now: datetime) -> World:
             scope="organization",
             scope_id="",
             threshold={"windowSec": 3600, "ratioVsBaseline": 2.0, "minBaselineUsd": 1},
-            destinations=[{"type": "slack", "webhookUrl": "https://hooks.slack.test/services/T/B/x"}],
+            destinations=[
+                {"type": "slack", "webhookUrl": "https://hooks.slack.test/services/T/B/x"}
+            ],
         ),
-        sealer_for(MASTER),
+        sealer_for(settings.master_key),
         now,
     )
     off = anomaly_rules.create(
         actor,
         anomaly_rules.NewRule(
-            "Nightly batch", "info", "spend_spike", "source", source_ids[0],
+            "Nightly batch",
+            "info",
+            "spend_spike",
+            "source",
+            source_ids[0],
             {"windowSec": 86400, "ratioVsBaseline": 3, "minBaselineUsd": 10},
         ),
-        sealer_for(MASTER),
+        sealer_for(settings.master_key),
         now,
     )
     anomaly_rules.set_status(actor, off.id, "disabled", now)
     anomaly_id = _anomalies(actor.organization_id, rule.id, now)
     _jobs(now)
-    writer = open_writer(settings)
-    try:
-        writer.append(list(_events(actor.organization_id, team_ids, source_ids, now)), 1, now)
-    finally:
-        writer.close()
+    if with_events:
+        _fill_lake(settings, list(_events(actor.organization_id, team_ids, source_ids, now)), now)
     return World(actor.organization_id, actor, team_ids, source_ids, rule.id, anomaly_id)
 
 
-def _sources(actor: Actor, team_ids: tuple[str, ...], now: datetime) -> Iterator[str]:
+def _fill_lake(settings: Settings, events: list[ActivityEvent], now: datetime) -> None:
+    writer = open_writer(settings)
+    try:
+        writer.append(events, 1, now)
+    finally:
+        writer.close()
+
+
+def _sources(
+    actor: Actor, team_ids: tuple[str, ...], pepper: Secret, now: datetime
+) -> Iterator[str]:
     wanted = (
         ("agents", "Traces of the in-house agents", team_ids[0], timedelta(seconds=13), 0),
         ("support-bot", "", team_ids[2], timedelta(hours=30), 0),
@@ -91,7 +119,7 @@ def _sources(actor: Actor, team_ids: tuple[str, ...], now: datetime) -> Iterator
     )
     for name, description, team_id, ago, errors in wanted:
         new = ingestion_sources.NewSource("otel_generic", name, description, team_id)
-        source, _ = ingestion_sources.create(actor, new, PEPPER, now)
+        source, _ = ingestion_sources.create(actor, new, pepper, now)
         if ago is not None:
             IngestionSource.update(
                 status="active", last_event_at=now - ago, error_count=errors
@@ -119,14 +147,24 @@ def _anomalies(organization_id: str, rule_id: str, now: datetime) -> str:
             window_start=detected - timedelta(hours=1),
             window_end=detected,
             spend_nanousd=cents * 10_000_000,
-            detail={"baselineSpendUsd": cents / 240, "ratio": 2.4, "windowSec": 3600,
-                    "reason": "Spend in the last hour is 2.4 times the usual amount."},
+            detail={
+                "baselineSpendUsd": cents / 240,
+                "ratio": 2.4,
+                "windowSec": 3600,
+                "reason": "Spend in the last hour is 2.4 times the usual amount.",
+            },
             state=state,
             detected_at=detected,
         )
     AlertDelivery.create(
-        organization_id=organization_id, anomaly_id="anomaly_1", destination_type="slack",
-        sealed_destination="", state="sent", attempts=2, due_at=now, sent_at=now - timedelta(minutes=6),
+        organization_id=organization_id,
+        anomaly_id="anomaly_1",
+        destination_type="slack",
+        sealed_destination="",
+        state="sent",
+        attempts=2,
+        due_at=now,
+        sent_at=now - timedelta(minutes=6),
         last_error="HTTP 503 at the first attempt",
     )
     return "anomaly_1"
@@ -136,14 +174,28 @@ def _jobs(now: datetime) -> None:
     rows = (
         ("drain_inbox", 1, "ok", timedelta(seconds=1), 24, ""),
         ("evaluate_rules", 60, "ok", timedelta(seconds=31), 118, ""),
-        ("deliver_alerts", 5, "failed", timedelta(seconds=3), 5012, "hooks.slack.test answered with 503"),
+        (
+            "deliver_alerts",
+            5,
+            "failed",
+            timedelta(seconds=3),
+            5012,
+            "hooks.slack.test answered with 503",
+        ),
         ("tidy_lake", 3600, "ok", timedelta(hours=9), 2310, ""),
     )
     for name, every, outcome, ago, took_ms, error in rows:
         JobHeartbeat.create(
-            name=name, interval_seconds=every, outcome=outcome, last_started_at=now - ago,
-            last_finished_at=now - ago, last_success_at=now - ago * 2, last_duration_ms=took_ms,
-            last_error=error, runs=48_210, failures=3 if error else 0,
+            name=name,
+            interval_seconds=every,
+            outcome=outcome,
+            last_started_at=now - ago,
+            last_finished_at=now - ago,
+            last_success_at=now - ago * 2,
+            last_duration_ms=took_ms,
+            last_error=error,
+            runs=48_210,
+            failures=3 if error else 0,
         )
 
 
@@ -180,8 +232,25 @@ def _events(
 
 
 def settings_in(directory: Path) -> Settings:
-    """Return settings whose data lives in ``directory``."""
-    return replace(load({}), data_dir=directory, pepper=PEPPER, master_key=MASTER)
+    """Return settings whose data lives in ``directory``, with governance switched on."""
+    environ = {"LANGWATCH_DATA_DIR": str(directory), "FEATURE_FLAG_FORCE_ENABLE": GOVERNANCE_FLAG}
+    return with_control_plane_secrets(load(environ))
+
+
+def signed_in(app: Flask, email: str = "ada@acme.test") -> FlaskClient:
+    """Return a browser in which that person has signed in."""
+    client = app.test_client()
+    client.get("/sign-in")
+    form = {"csrf_token": form_token(client), "email": email, "password": PASSWORD.reveal()}
+    assert client.post("/sign-in", data=form).status_code == 303
+    client.get("/home")
+    return client
+
+
+def form_token(client: FlaskClient) -> str:
+    """Return the form token of the session that a browser is in."""
+    with client.session_transaction() as session:
+        return str(session["csrf"])
 
 
 def fixed_now() -> datetime:

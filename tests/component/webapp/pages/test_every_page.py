@@ -1,0 +1,144 @@
+"""What holds for each page of governance: who may open it, what it costs, and that its fragments match their names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+
+from tests.component.webapp.pages.recorder import recorded_statements
+from tests.component.webapp.pages.world import (
+    empty_world,
+    fixed_now,
+    full_world,
+    settings_in,
+    signed_in,
+)
+from webapp.app import create_app
+
+SOURCES = "/settings/governance/ingestion-sources"
+RULES = "/settings/governance/anomaly-rules"
+# Path, statements of the control database for the whole page, and its fragments with their own statements.
+# Two of each answer are the session's person and whether the Govern entry shows; a fragment has only the first.
+PAGES = (
+    ("/governance", 7, {"figures": 2, "spend": 2, "people": 1, "watch": 3}),
+    (SOURCES, 4, {"sources": 2}),
+    (f"{SOURCES}/new", 4, {"drawer": 2}),
+    (f"{SOURCES}/{{source}}", 5, {"source": 3}),
+    (f"{SOURCES}/{{source}}/edit", 5, {"drawer": 3}),
+    (RULES, 5, {"rules": 3}),
+    (f"{RULES}/new", 4, {"drawer": 2}),
+    (f"{RULES}/{{rule}}/edit", 6, {"drawer": 4}),
+    ("/governance/anomalies", 5, {"anomalies": 3}),
+    ("/governance/anomalies/{anomaly}", 5, {}),
+    ("/settings/jobs", 4, {"jobs": 2}),
+)
+
+
+@pytest.fixture
+def visit(db: str, tmp_path: Path) -> Iterator[tuple[FlaskClient, dict[str, str]]]:
+    """A signed-in administrator, and the ids that page addresses need."""
+    settings = settings_in(tmp_path / "var")
+    world = full_world(settings, fixed_now())
+    ids = {"source": world.source_ids[0], "rule": world.rule_id, "anomaly": world.anomaly_id}
+    yield signed_in(create_app(settings)), ids
+
+
+def test_each_page_opens_at_its_price_and_its_fragments_carry_their_names(
+    visit: tuple[FlaskClient, dict[str, str]],
+) -> None:
+    client, ids = visit
+    costs: dict[str, object] = {}
+    for path, _, fragments in PAGES:
+        address = path.format(**ids)
+        with recorded_statements() as statements:
+            page = client.get(address)
+        assert page.status_code == 200, page.text
+        assert page.headers["Cache-Control"] == "no-store"
+        assert {"HX-Request", "HX-Target", "HX-Boosted"} <= set(page.vary)
+        costs[path] = (len(statements), _fragment_costs(client, address, page.text, fragments))
+    assert costs == {path: (price, prices) for path, price, prices in PAGES}
+
+
+def _fragment_costs(
+    client: FlaskClient, address: str, page: str, fragments: dict[str, int]
+) -> dict[str, int]:
+    costs = {}
+    for name in fragments:
+        tag = re.search(rf'<(\w+) id="{name}"', page)
+        assert tag and len(re.findall(rf'id="{name}"', page)) == 1, (address, name)
+        with recorded_statements() as statements:
+            part = client.get(address, headers=htmx(f"{tag[1]}#{name}"))
+        assert re.match(rf'\s*<{tag[1]} id="{name}"', part.text), (address, name, part.text[:200])
+        assert "<html" not in part.text
+        costs[name] = len(statements)
+    return costs
+
+
+def htmx(target: str) -> dict[str, str]:
+    """Return the headers htmx sends for a target."""
+    return {"HX-Request": "true", "HX-Target": target}
+
+
+def test_a_boosted_link_and_a_restored_page_get_the_whole_page(
+    visit: tuple[FlaskClient, dict[str, str]],
+) -> None:
+    client, _ = visit
+    for header in ("HX-Boosted", "HX-History-Restore-Request"):
+        assert (
+            "<html"
+            in client.get("/settings/jobs", headers=htmx("div#jobs") | {header: "true"}).text
+        )
+    assert "<html" in client.get("/settings/jobs", headers=htmx("div#elsewhere")).text
+
+
+def test_ids_are_unique_and_every_described_control_has_its_description(
+    visit: tuple[FlaskClient, dict[str, str]],
+) -> None:
+    client, ids = visit
+    for path, *_ in PAGES:
+        text = client.get(path.format(**ids)).text
+        found = re.findall(r'\sid="([^"]+)"', text)
+        assert len(found) == len(set(found)), path
+        pointed = re.findall(
+            r'(?:aria-describedby|aria-labelledby|popovertarget|for|form)="([^"]+)"', text
+        )
+        assert {name for group in pointed for name in group.split()} <= set(found), path
+        assert not re.search(r"<(?:button|a)[^>]*>\s*</(?:button|a)>", text), path
+
+
+def test_a_member_is_refused_and_sees_no_entry(db: str, tmp_path: Path) -> None:
+    settings = settings_in(tmp_path / "var")
+    world = full_world(settings, fixed_now())
+    client = signed_in(create_app(settings), "dan@acme.test")
+    ids = {"source": world.source_ids[0], "rule": world.rule_id, "anomaly": world.anomaly_id}
+    statuses = {path: client.get(path.format(**ids)).status_code for path, *_ in PAGES}
+    assert set(statuses.values()) == {403}, statuses
+    assert 'href="/governance"' not in client.get("/home").text
+
+
+def test_an_organisation_without_anything_sees_the_first_steps(db: str, tmp_path: Path) -> None:
+    settings = settings_in(tmp_path / "var")
+    empty_world(fixed_now())
+    client = signed_in(create_app(settings))
+    text = client.get("/governance").text
+    assert "Set up governance" in text and 'id="checklist"' in text and 'id="figures"' not in text
+    for path, said in (
+        (SOURCES, "No push source"),
+        (RULES, "No critical rule"),
+        ("/governance/anomalies", "No open anomaly"),
+        ("/settings/jobs", "No job has run yet"),
+    ):
+        assert said in client.get(path).text
+
+
+def test_the_checklist_gives_way_to_the_figures_when_activity_arrives(
+    visit: tuple[FlaskClient, dict[str, str]],
+) -> None:
+    client, _ = visit
+    answer = client.get("/governance", headers=htmx("div#checklist"))
+    assert answer.headers["HX-Refresh"] == "true"
+    assert answer.text == ""
