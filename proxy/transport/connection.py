@@ -35,14 +35,13 @@ class ClientConnection:
 
     def __init__(self, sock: socket.socket, limits: ServerLimits) -> None:
         self.sock = sock
-        self.slot = current_hub().open(sock, self.client_left)
+        self.hub = current_hub()
+        self.slot = self.hub.open(sock, self.client_left)
         self.limits = limits
         self.reader = RequestReader(limits)
         self.gone = False
         """The client closed its side; nothing sent from now on would be read."""
         self.timed_out = False
-        self.torn = False
-        """A write stopped half way, so the byte stream cannot be continued."""
         self.busy = False
         """An exchange is under way, as opposed to waiting for a request."""
         self.last = False
@@ -54,6 +53,8 @@ class ClientConnection:
         self._departed: trio.Event | None = None
         self._read_by: float | None = time.monotonic() + limits.header_read_seconds
         self._writes = 0
+        self._unsent = memoryview(b"")
+        """The rest of the write under way; if it was cancelled, the byte stream cannot be continued."""
 
     @property
     def leash(self) -> Leash | None:
@@ -153,22 +154,43 @@ class ClientConnection:
             return True
 
     async def write(self, data: bytes) -> None:
-        """Hand ``data`` to the kernel, waiting while the client reads slowly.
+        """Hand ``data`` to the kernel, waiting while the client reads slowly; as ``write_now`` and ``write_rest``."""
+        if not self.write_now(data):
+            await self.write_rest()
 
-        Raises ClientGone. A client that takes longer than ``client_write_seconds`` for 64 KiB has
-        its leash pulled. A write that is cancelled tears the stream: later writes raise AbortConnection.
+    def write_now(self, data: bytes) -> bool:
+        """Hand ``data`` to the kernel; returns False when ``write_rest`` must be awaited before the next write.
+
+        Raises ClientGone, or AbortConnection when an earlier write was cancelled half way.
         """
-        if self.torn:
+        if self._unsent:
             raise AbortConnection
         sent = self._send(data)
-        if sent == len(data):
-            self._writes += 1
-            if not self._writes % _CHECKPOINT_EVERY:
-                await checkpoint()
-            return
-        self.torn = True
-        await self._write_rest(memoryview(data)[sent:])
-        self.torn = False
+        if sent < len(data):
+            self._unsent = memoryview(data)[sent:]
+            return False
+        self._writes += 1
+        return self._writes % _CHECKPOINT_EVERY != 0
+
+    async def write_rest(self) -> None:
+        """Send what the kernel would not take at once.
+
+        A client that takes longer than ``client_write_seconds`` for 64 KiB has its leash pulled.
+        When cancelled, the stream is torn: later writes raise AbortConnection.
+        """
+        if not self._unsent:
+            await checkpoint()
+        while self._unsent:
+            renew_at = max(len(self._unsent) - _PROGRESS_BYTES, 0)
+            with trio.move_on_after(self.limits.client_write_seconds) as patience:
+                while len(self._unsent) > renew_at:
+                    await self.slot.wait_writable()
+                    self._unsent = self._unsent[self._send(self._unsent) :]
+            if patience.cancelled_caught:
+                if self._leash is not None:
+                    self._leash.pull(LeashReason.SLOW_READER)
+                    await self.slot.wait_writable()
+                raise AbortConnection
 
     def _send(self, data: bytes | memoryview) -> int:
         if self.gone:
@@ -180,19 +202,6 @@ class ClientConnection:
         except OSError:
             self.client_left()
             raise ClientGone from None
-
-    async def _write_rest(self, rest: memoryview) -> None:
-        while rest:
-            renew_at = max(len(rest) - _PROGRESS_BYTES, 0)
-            with trio.move_on_after(self.limits.client_write_seconds) as patience:
-                while len(rest) > renew_at:
-                    await self.slot.wait_writable()
-                    rest = rest[self._send(rest) :]
-            if patience.cancelled_caught:
-                if self._leash is not None:
-                    self._leash.pull(LeashReason.SLOW_READER)
-                    await self.slot.wait_writable()
-                raise AbortConnection
 
     async def refuse(self, refusal: RequestRefused) -> None:
         """Answer with ``refusal`` and let the client read it before the connection closes."""

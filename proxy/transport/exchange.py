@@ -22,6 +22,10 @@ class _Framing(enum.Enum):
     NONE = 4
 
 
+# Bound once: looking a member up on its enum class costs more than the comparison it is for.
+_LENGTH, _CHUNKED, _UNTIL_CLOSE, _NONE = _Framing
+
+
 class Exchange:
     """Runs the application once. The connection stays usable only if ``run`` says so."""
 
@@ -110,40 +114,39 @@ class Exchange:
 
     async def send(self, message: Message) -> None:
         """Take an ASGI message. The head goes out with the first body message, in one write."""
-        if self._connection.gone:
+        connection = self._connection
+        if connection.gone:
             raise ClientGone
-        if message["type"] == "http.response.body":
-            pieces = message.get("chunks")
-            if pieces is None:
-                body = message.get("body", b"")
-                pieces = (body,) if body else ()
-            await self._send_body(pieces, message.get("more_body", False))
-        elif message["type"] == "http.response.start":
+        kind = message["type"]
+        if kind == "http.response.start":
             if self._status:
                 raise RuntimeError("the answer has already been started")
             self._status = message["status"]
             self._headers = message["headers"]
-        else:
-            raise RuntimeError(f"not an HTTP message: {message['type']}")
+            return
+        if kind != "http.response.body" or self.ended or not self._status:
+            raise RuntimeError(f"{kind} may not be sent now")
+        more = message.get("more_body", False)
+        data = self._encode(message, more)
+        if data and not connection.write_now(data):
+            await connection.write_rest()
+        self.ended = not more
 
-    async def _send_body(self, pieces: "list[bytes] | tuple[bytes, ...]", more: bool) -> None:
-        if self.ended or not self._status:
-            raise RuntimeError("a body message came before the start or after the end")
-        parts: list[bytes] = []
-        if self._framing is None:
-            parts.append(self._head(pieces, more))
-        if self._framing is _Framing.CHUNKED:
-            parts.extend([answer.chunk(piece) for piece in pieces if piece])
+    def _encode(self, message: Message, more: bool) -> bytes:
+        pieces = message.get("chunks")
+        if pieces is None:
+            body = message.get("body", b"")
+            pieces = (body,) if body else ()
+        parts = [self._head(pieces, more)] if self._framing is None else []
+        if self._framing is _CHUNKED:
+            parts += [answer.chunk(piece) for piece in pieces if piece]
             if not more:
                 parts.append(answer.LAST_CHUNK)
-        elif self._framing is not _Framing.NONE:
-            parts.extend(pieces)
-            if self._framing is _Framing.LENGTH:
+        elif self._framing is not _NONE:
+            parts += pieces
+            if self._framing is _LENGTH:
                 self._count(sum(map(len, pieces)), more)
-        data = parts[0] if len(parts) == 1 else b"".join(parts)
-        if data:
-            await self._connection.write(data)
-        self.ended = not more
+        return b"".join(parts)
 
     def _count(self, length: int, more: bool) -> None:
         self._body_left -= length
@@ -174,15 +177,15 @@ class Exchange:
         request = self._request
         tail = b"\r\n"
         if request.method == b"HEAD" or self._status in _BODILESS:
-            self._framing = _Framing.NONE
+            self._framing = _NONE
         elif length is not None:
-            self._framing = _Framing.LENGTH
+            self._framing = _LENGTH
             self._body_left = length
         elif request.http_1_0:
-            self._framing = _Framing.UNTIL_CLOSE
+            self._framing = _UNTIL_CLOSE
             self._keep_alive = False
         else:
-            self._framing = _Framing.CHUNKED
+            self._framing = _CHUNKED
             tail = b"transfer-encoding: chunked\r\n\r\n"
         if not request.complete and not self._can_discard():
             self._keep_alive = False

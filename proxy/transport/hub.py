@@ -57,6 +57,12 @@ class Hub(Protocol):
     def open(self, sock: socket.socket, on_hangup: Callable[[], None] | None) -> Slot:
         """Register a socket; ``on_hangup`` is called when its peer closes or resets."""
 
+    def interrupt(self, task: Task) -> None:
+        """Make the task's wait in a slot, or else its next one, raise LeashPulled, until ``release``."""
+
+    def release(self, task: Task) -> None:
+        """Let the task wait again."""
+
 
 class _EpollSlot:
     __slots__ = ("_abort", "_hub", "fd", "hung_up", "on_hangup", "ready", "task")
@@ -118,7 +124,7 @@ class EpollHub:
         return slot
 
     def interrupt(self, task: Task) -> None:
-        """Make the task's wait in a slot, or else its next one, raise LeashPulled."""
+        """Make the task's wait in a slot, or else its next one, raise LeashPulled, until ``release``."""
         slot = task.custom_sleep_data
         if isinstance(slot, _EpollSlot) and slot.task is task:
             slot.task = None
@@ -126,6 +132,10 @@ class EpollHub:
         elif task in self.abandoned:
             self.abandoned[task].cancel()
         self.pulled.add(task)
+
+    def release(self, task: Task) -> None:
+        """Let the task wait again."""
+        self.pulled.discard(task)
 
     async def run(self) -> None:
         """Wake whoever waits, for ever."""
@@ -194,6 +204,12 @@ class PortableHub:
             trio.lowlevel.spawn_system_task(_peek, sock.dup(), slot.watching, on_hangup)
         return slot
 
+    def interrupt(self, task: Task) -> None:
+        """Nothing to do: here a leash holds a cancel scope, which it cancels itself."""
+
+    def release(self, task: Task) -> None:
+        """Nothing to do."""
+
 
 async def _peek(
     sock: socket.socket, watching: trio.CancelScope, on_hangup: Callable[[], None]
@@ -236,8 +252,10 @@ _HUB: RunVar[Hub] = RunVar("proxy.transport.hub")
 def current_hub() -> Hub:
     """Return the hub of this Trio run, started at its first use as a system task: it is to our
     sockets what Trio's own I/O manager is to others, and ends with the run."""
-    with contextlib.suppress(LookupError):
+    try:
         return _HUB.get()
+    except LookupError:
+        pass
     if not hasattr(select, "epoll"):
         return use_hub(PortableHub())
     hub = EpollHub()

@@ -12,6 +12,7 @@ import trio
 
 from proxy.transport.asgi import CHUNKS_EXTENSION, App, Message, Receive, Scope, Send
 from proxy.transport.faults import AbortConnection, BodyTooLarge, ClientGone
+from proxy.transport.hub import current_hub
 from proxy.transport.leash import Leash, LeashReason, sweep
 from proxy.transport.limits import ServerLimits
 
@@ -20,6 +21,7 @@ class HostedConnection:
     """What the application finds in ``scope["state"]["connection"]``; lives for one exchange."""
 
     def __init__(self) -> None:
+        self.hub = current_hub()
         self.gone = False
         self.answered = False
         self.write_by: float | None = None

@@ -14,7 +14,7 @@ import trio
 from trio.lowlevel import Task, current_task
 
 from proxy.transport.faults import LeashPulled
-from proxy.transport.hub import EpollHub, current_hub
+from proxy.transport.hub import Hub
 
 SWEEP_SECONDS = 0.25
 """How late a limit may be noticed. Limits are seconds to minutes, so a coarse sweep is exact enough."""
@@ -79,10 +79,8 @@ class Leash:
         self.reason = reason
         for scope in self._scopes:
             scope.cancel()
-        if self._task is not None:
-            hub = current_hub()
-            if isinstance(hub, EpollHub):
-                hub.interrupt(self._task)
+        if self._task is not None and self._connection is not None:
+            self._connection.hub.interrupt(self._task)
 
     def hold(self, connection: "Holder") -> "Leash":
         """Return the context manager that attaches this leash to ``connection`` while it is entered."""
@@ -90,12 +88,13 @@ class Leash:
         return self
 
     def __enter__(self) -> "Leash":
-        if self._connection is None:
+        connection = self._connection
+        if connection is None:
             raise RuntimeError("use leash.hold(connection)")
         self._task = current_task()
-        if not current_hub().interrupts:
+        if not connection.hub.interrupts:
             self._held = self.cancel_scope.__enter__()
-        self._connection.leash = self
+        connection.leash = self
         return self
 
     def __exit__(
@@ -104,21 +103,23 @@ class Leash:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> bool:
-        hub, task = current_hub(), self._task
-        self._task = None
-        if self._connection is not None:
-            self._connection.leash = None
-        if isinstance(hub, EpollHub):
-            if self.reason is not None and task is not None:
-                hub.pulled.discard(task)
-            return isinstance(error, LeashPulled)
-        return self._held is not None and bool(self._held.__exit__(kind, error, trace))
+        connection, task = self._connection, self._task
+        self._task = self._connection = None
+        if connection is None or task is None:
+            return False
+        connection.leash = None
+        if self._held is not None:
+            return bool(self._held.__exit__(kind, error, trace))
+        if self.reason is not None:
+            connection.hub.release(task)
+        return isinstance(error, LeashPulled)
 
 
 class Holder(Protocol):
     """A connection that a leash can be attached to."""
 
     leash: Leash | None
+    hub: Hub
 
 
 class Sweepable(Protocol):

@@ -24,7 +24,7 @@ class Stale(Exception):
 class Link:
     """A connected socket with its response reader. Used by one exchange at a time."""
 
-    __slots__ = ("idle_since", "is_tls", "reader", "reused", "slot", "sock")
+    __slots__ = ("_try_tls", "idle_since", "is_tls", "reader", "reused", "slot", "sock")
 
     def __init__(self, sock: socket.socket, slot: Slot, limits: PoolLimits) -> None:
         self.sock = sock
@@ -32,6 +32,7 @@ class Link:
         self.is_tls = isinstance(sock, ssl.SSLSocket)
         self.reader = ResponseReader(limits)
         self.reused = False
+        self._try_tls = False
         self.idle_since = 0.0
 
     def is_quiet(self) -> bool:
@@ -48,22 +49,20 @@ class Link:
             return False
         return False
 
-    async def exchange(self, head: bytes, body: bytes, is_head_request: bool) -> None:
-        """Send a request and read up to the end of the answer's head. Raises UpstreamLost or Stale."""
-        reader = self.reader
-        reader.expect(is_head_request)
-        length = len(head) + len(body)
-        if length <= _JOIN_BYTES or self.is_tls:
-            data = head + body if body else head
-            sent = self._write_some(data)
-            if sent < length:
-                await self._write_rest(memoryview(data)[sent:])
-        else:
-            await self._write_large(head, body)
-        while not reader.head_complete:
-            await self.read(Stage.HEAD)
+    def start(self, head: bytes, body: bytes, is_head_request: bool) -> memoryview | None:
+        """Begin an exchange; returns what ``write_rest`` must still send, usually nothing.
 
-    async def _write_large(self, head: bytes, body: bytes) -> None:
+        Raises UpstreamLost or Stale.
+        """
+        self.reader.expect(is_head_request)
+        length = len(head) + len(body)
+        if length > _JOIN_BYTES and not self.is_tls:
+            return self._start_large(head, body)
+        data = head + body if body else head
+        sent = self._write_some(data)
+        return memoryview(data)[sent:] if sent < length else None
+
+    def _start_large(self, head: bytes, body: bytes) -> memoryview | None:
         try:
             sent = self.sock.sendmsg([head, body])
         except _WOULD_BLOCK:
@@ -71,11 +70,8 @@ class Link:
         except OSError as error:
             raise self._lost(Stage.SEND, _reason(error)) from None
         if sent < len(head):
-            await self._write_rest(memoryview(head)[sent:])
-            sent = len(head)
-        rest = memoryview(body)[sent - len(head) :]
-        if rest and not self.reader.head_complete:
-            await self._write_rest(rest)
+            return memoryview(head + body)[sent:]
+        return memoryview(body)[sent - len(head) :]
 
     def _write_some(self, data: bytes | memoryview) -> int:
         try:
@@ -85,14 +81,15 @@ class Link:
         except OSError as error:
             raise self._lost(Stage.SEND, _reason(error)) from None
 
-    async def _write_rest(self, rest: memoryview) -> None:
+    async def write_rest(self, rest: memoryview) -> None:
+        """Send the rest of a request. Raises UpstreamLost or Stale."""
         # Listens while it sends: a peer that refuses early may never read the rest, and one that
         # sends interim answers may stop reading until they are taken.
         reader = self.reader
         while rest and reader.status < 400:
             await self.slot.wait_either()
             try:
-                self._read_early()
+                self.read_now(Stage.SEND)
                 rest = rest[self._write_some(rest) :]
             except UpstreamLost:
                 # An answer followed by a reset is still the answer.
@@ -102,32 +99,23 @@ class Link:
         if rest:
             reader.reusable = False
 
-    def _read_early(self) -> None:
+    async def wait(self) -> None:
+        """Wait for bytes, unless a TLS record may be inside the SSL object, where the kernel does not see it."""
+        if not self.is_tls or not self._try_tls:
+            await self.slot.wait_readable()
+        self._try_tls = True
+
+    def read_now(self, stage: Stage) -> None:
+        """Parse what has arrived, if anything. Raises UpstreamLost, or Stale before the first byte."""
         try:
             count = self.sock.recv_into(_BUFFER)
         except _WOULD_BLOCK:
+            self._try_tls = False
             return
+        except ssl.SSLZeroReturnError:
+            count = 0
         except OSError as error:
-            raise self._lost(Stage.SEND, _reason(error)) from None
-        self._take_in(count, Stage.SEND)
-
-    async def read(self, stage: Stage) -> None:
-        """Wait for bytes and parse them. Raises UpstreamLost, or Stale before the first byte."""
-        # A TLS record may be waiting inside the SSL object, where the kernel does not see it.
-        if not self.is_tls:
-            await self.slot.wait_readable()
-        while True:
-            try:
-                count = self.sock.recv_into(_BUFFER)
-            except _WOULD_BLOCK:
-                await self.slot.wait_either()
-            except ssl.SSLZeroReturnError:
-                count = 0
-                break
-            except OSError as error:
-                raise self._lost(stage, _reason(error)) from None
-            else:
-                break
+            raise self._lost(stage, _reason(error)) from None
         self._take_in(count, stage)
 
     def _take_in(self, count: int, stage: Stage) -> None:

@@ -62,7 +62,8 @@ class UpstreamResponse:
             if link.reader.pieces:
                 return link.reader.take()
             try:
-                await link.read(Stage.BODY)
+                await link.wait()
+                link.read_now(Stage.BODY)
             except BaseException:
                 self.abort()
                 raise
@@ -117,26 +118,29 @@ class UpstreamPool:
         connection. There is no time limit but the one on connecting: the caller's leash has it.
         """
         encoded = head if isinstance(head, bytes) else encode_head(target, head, len(body))
-        is_head = encoded.startswith(b"HEAD ")
+        is_head_request = encoded.startswith(b"HEAD ")
         link = self._take(target)
-        if link is not None:
+        while True:
+            if link is None:
+                link = Link(*await self._dialer.connect(target), self._limits)
+                self._open.add(link)
+            reader = link.reader
             try:
-                return await self._exchange(target, link, encoded, body, is_head)
+                rest = link.start(encoded, body, is_head_request)
+                if rest:
+                    await link.write_rest(rest)
+                while not reader.head_complete:
+                    await link.wait()
+                    link.read_now(Stage.HEAD)
             except Stale:
-                pass
-        link = Link(*await self._dialer.connect(target), self._limits)
-        self._open.add(link)
-        return await self._exchange(target, link, encoded, body, is_head)
-
-    async def _exchange(
-        self, target: Target, link: Link, head: bytes, body: bytes, is_head: bool
-    ) -> UpstreamResponse:
-        try:
-            await link.exchange(head, body, is_head)
-        except BaseException:
-            self.discard(link)
-            raise
-        return UpstreamResponse(self, target, link)
+                # Only a reused connection can be stale, so the fresh one ends the loop.
+                self.discard(link)
+                link = None
+            except BaseException:
+                self.discard(link)
+                raise
+            else:
+                return UpstreamResponse(self, target, link)
 
     def _take(self, target: Target) -> Link | None:
         idle = self._idle.get(target)
