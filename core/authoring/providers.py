@@ -61,7 +61,7 @@ def differences(row: Provider, wanted: NewProvider, sealer: Sealer) -> list[str]
         "is_operator_address": (row.is_operator_address, wanted.is_operator_address),
     }
     fields = [field for field, (now, then) in pairs.items() if now != then]
-    if wanted.credential is not None and credential_of(row, sealer) != wanted.credential:
+    if wanted.credential is not None and not _has_credential(row, wanted.credential, sealer):
         fields.append("credential")
     return fields
 
@@ -89,13 +89,10 @@ def update(
 
 
 def credential_of(row: Provider, sealer: Sealer) -> Secret | None:
-    """Return the opened credential; None when there is none or another master key sealed it."""
+    """Return the opened credential, None when there is none. Raises SealError for another master key's."""
     if row.sealed_credential is None:
         return None
-    try:
-        return sealer.open(row.sealed_credential, _purpose(row.id))
-    except SealError:
-        return None
+    return sealer.open(row.sealed_credential, _purpose(row.id))
 
 
 def find(organization_id: str, provider_id: str) -> Provider:
@@ -131,6 +128,13 @@ def _check(actor: Actor, new: NewProvider, own: Provider | None) -> None:
     )
     complaints.need(not taken.exists(), "name", "Another provider has this name.")
     complaints.refuse_any()
+
+
+def _has_credential(row: Provider, credential: Secret, sealer: Sealer) -> bool:
+    try:
+        return credential_of(row, sealer) == credential
+    except SealError:
+        return False
 
 
 def _query_error(url: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,9 +15,10 @@ from core.authoring.providers import SANDBOX, credential_of
 from core.clock import to_ms
 from core.database import connection
 from core.models import Budget, LimitPeriod, Project, Provider, VirtualKey
-from core.secrets import Sealer, Secret
+from core.secrets import Sealer, SealError, Secret
 from rules.windows import Window, period
 
+LOG = logging.getLogger(__name__)
 ISSUER = "langwatch-control-plane"
 AUDIENCE = "langwatch-gateway"
 CLAIMS_LIFETIME = timedelta(minutes=15)
@@ -40,7 +42,7 @@ class Bundle:
 
 
 def bundle_of(key: VirtualKey, sealers: Sealers, now: datetime) -> Bundle:
-    """Return the bundle of a key as of now; four statements."""
+    """Return the bundle of a key as of now, in four statements."""
     with connection():
         project: Project = Project.get_by_id(key.project_id)
         providers = _providers(key)
@@ -48,7 +50,7 @@ def bundle_of(key: VirtualKey, sealers: Sealers, now: datetime) -> Bundle:
         settled = _settled(budgets, now)
     config = {
         **_identity(key, project),
-        "providers": [_provider(row, sealers) for row in providers],
+        "providers": [told for row in providers if (told := _provider(row, sealers))],
         "budgets": [_budget(row, settled, now) for row in budgets],
         "config": key.config,
     }
@@ -105,8 +107,13 @@ def _providers(key: VirtualKey) -> list[Provider]:
     return sorted(rows, key=lambda row: place[row.id])
 
 
-def _provider(row: Provider, sealers: Sealers) -> dict[str, Any]:
-    credential = credential_of(row, sealers.stored)
+def _provider(row: Provider, sealers: Sealers) -> dict[str, Any] | None:
+    """Return what a gateway is told; nothing of a provider whose credential another master key sealed."""
+    try:
+        credential = credential_of(row, sealers.stored)
+    except SealError:
+        LOG.error("credential_unreadable", extra={"provider_id": row.id})
+        return None
     sealed = None
     if credential is not None:
         sealed = sealers.travelling.seal(credential.reveal(), f"provider:{row.id}")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 from datetime import datetime
 
 import peewee
+import psycopg2
 from flask import Blueprint, Response, make_response, request
 
 from core.authoring import virtual_keys
@@ -143,7 +145,12 @@ def spend_commands() -> Response:
     return json_answer(codec.booked_json(_recorded(commands, utcnow())))
 
 
-_UNBOOKABLE = (OverflowError, ValueError, TypeError, peewee.DataError, peewee.IntegrityError)
+# Bulk statements run on the driver's own cursor, so its errors come as they are.
+_UNBOOKABLE = (
+    *(OverflowError, ValueError, TypeError),
+    *(peewee.DataError, psycopg2.DataError, sqlite3.InterfaceError),
+    *(peewee.IntegrityError, psycopg2.IntegrityError, sqlite3.IntegrityError),
+)
 
 
 def _recorded(commands: list[dict[str, object]], now: datetime) -> Booked:

@@ -8,7 +8,7 @@ from core.authoring.actor import Actor
 from core.authoring.people import NewUser
 from core.authoring.providers import NewProvider
 from core.models import Organization, Project, Provider, Team, User
-from core.secrets import Secret, sealer_for
+from core.secrets import Sealer, Secret, sealer_for
 
 NOW = datetime(2026, 11, 3, 12, 0, tzinfo=UTC)
 PEPPER = Secret("a pepper that only tests use")
@@ -29,7 +29,7 @@ class Acme:
     anthropic: Provider
 
 
-def acme(slug: str = "acme", password: Secret | None = None) -> Acme:
+def acme(slug: str = "acme", password: Secret | None = None, sealer: Sealer = SEALER) -> Acme:
     """Create the organisation in the database at hand."""
     organization = organizations.create("Acme", slug, NOW)
     actor = Actor(organization.id, "tester", "cli")
@@ -44,6 +44,6 @@ def acme(slug: str = "acme", password: Secret | None = None) -> Acme:
         ada,
         team,
         project,
-        providers.create(actor, openai, SEALER, NOW),
-        providers.create(actor, anthropic, SEALER, NOW),
+        providers.create(actor, openai, sealer, NOW),
+        providers.create(actor, anthropic, sealer, NOW),
     )

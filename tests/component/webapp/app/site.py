@@ -43,7 +43,7 @@ def site(tmp_path: Path, **variables: str) -> Site:
     app.testing = True
     # Exceptions are answered as they are in production.
     app.config["PROPAGATE_EXCEPTIONS"] = False
-    org = acme()
+    org = acme(sealer=app.extensions["control_plane"].sealer)
     dan = people.create(org.actor, NewUser("dan@acme.test", "Dan", "member"), NOW)
     with connection():
         User.update(password_hash=_hash()).execute()
