@@ -40,7 +40,7 @@ class Answer(NamedTuple):
 def refusal(refused: Refused, identity: Identity, dialect: Dialect | None) -> Answer:
     """Return the answer to a refused request; the standing headers are added by the caller."""
     fault = refused.fault
-    error = {
+    error: dict[str, object] = {
         "type": _error_type(fault, dialect),
         "code": fault.code,
         "message": _message(refused),
@@ -125,8 +125,9 @@ def _headers(refused: Refused, body_bytes: int) -> Headers:
         (b"content-type", b"application/json"),
         (b"content-length", b"%d" % body_bytes),
         (_REFUSED.encode(), fault.code.encode()),
-        (b"x-should-retry", b"true" if fault.is_retryable else b"false"),
     ]
+    if not fault.is_retryable:
+        headers.append((b"x-should-retry", b"false"))
     retry_after = _retry_after_seconds(refused)
     if retry_after is not None:
         headers.append((b"retry-after", b"%d" % retry_after))

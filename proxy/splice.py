@@ -74,7 +74,7 @@ def replaced(text: bytes, name: str, value: bytes) -> bytes:
 
     Every one, because readers differ on which of two equal names counts.
     """
-    pieces = []
+    pieces: list[bytes] = []
     kept = 0
     for member in members(text):
         if member.name == name:

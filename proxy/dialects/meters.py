@@ -5,7 +5,7 @@ Memory is bounded whatever the provider sends: an event or a body beyond its lim
 
 import zlib
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -25,8 +25,10 @@ class Meter(Protocol):
     """What the relay needs of a reader."""
 
     reading: Reading
-    malformed: str
-    """What is wrong with the event that ``take`` held back; empty while all is well."""
+
+    @property
+    def malformed(self) -> str:
+        """What is wrong with the event that ``take`` held back; empty while all is well."""
 
     def take(self, pieces: list[bytes]) -> list[bytes]:
         """Read the pieces; return those that may go to the client, none from a malformed event on."""
@@ -119,16 +121,12 @@ class HidingMeter:
         return data[: len(data) - len(self._splitter.tail)]
 
     def _shown(self, event: bytes) -> bytes:
-        reading = self.reading
-        before, reading.usage = reading.usage, None
-        self.malformed = problem_in(self._read_event, event, reading)
+        self.malformed = problem_in(self._read_event, event, self.reading)
         if self.malformed:
             return b""
-        if reading.usage is None:
-            reading.usage = before
-        elif is_usage_only(event):
-            return b""
-        return without_null_usage(event) if b'"usage"' in event else event
+        if b'"usage"' not in event:
+            return event
+        return b"" if is_usage_only(event) else without_null_usage(event)
 
     def finish(self) -> list[bytes]:
         """Return the last event when it lacks its empty line."""
@@ -178,6 +176,7 @@ class BodyMeter:
         try:
             if pieces:
                 self._read_body(pieces[0] if len(pieces) == 1 else b"".join(pieces), self.reading)
+            self.reading.is_terminal = True
         except (msgspec.DecodeError, RecursionError):
             self.reading.usage = None
         return []
@@ -266,19 +265,20 @@ def meter_for(dialect: Dialect, headers: list[tuple[bytes, bytes]], hides_usage:
 
 
 class _Chunk(msgspec.Struct, gc=False):
-    choices: msgspec.Raw = msgspec.Raw()
+    choices: Any = None
+    usage: Any = None
 
 
 _chunk = msgspec.json.Decoder(_Chunk)
 
 
 def is_usage_only(event: bytes) -> bool:
-    """Say whether an OpenAI chunk has an empty list of choices: the one that ``include_usage`` adds."""
+    """Say whether an OpenAI chunk holds usage and no choice: the one that ``include_usage`` adds."""
     try:
-        choices = bytes(_chunk.decode(data_of(event) or b"").choices)
+        chunk = _chunk.decode(data_of(event) or b"")
     except msgspec.DecodeError:
         return False
-    return choices[:1] == b"[" and not choices[1:-1].strip()
+    return chunk.choices == [] and isinstance(chunk.usage, dict)
 
 
 def problem_in(read: Callable[[bytes, Reading], None], event: bytes, reading: Reading) -> str:

@@ -27,7 +27,9 @@ def checked_model(model: str | None, request_type: str) -> str:
             request_type=request_type,
         )
     if len(model) > MAX_MODEL_CHARACTERS or not model.isprintable():
-        raise Refused(Fault.BAD_REQUEST, "The field `model` is too long or holds control characters.")
+        raise Refused(
+            Fault.BAD_REQUEST, "The field `model` is too long or holds control characters."
+        )
     return model
 
 

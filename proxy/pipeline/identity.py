@@ -30,14 +30,14 @@ class Identities:
     """Mints identities. One generator a process, seeded by the system, so no call waits for the kernel."""
 
     def __init__(self, seed: bytes | None = None) -> None:
-        self._bits = random.Random(os.urandom(32) if seed is None else seed).getrandbits  # noqa: S311
+        self._bits = random.Random(os.urandom(32) if seed is None else seed).getrandbits
 
     def mint(self, traceparent: bytes = b"", trace: bytes = b"", parent: bytes = b"") -> Identity:
         """Return a fresh identity, a child of the caller's span where one is validly given.
 
         ``trace`` and ``parent`` are our own headers and win over the W3C ``traceparent``.
         """
-        text = "%078x" % self._bits(_BITS)
+        text = f"{self._bits(_BITS):078x}"
         request_id = f"req_{text[:30]}"
         if not (traceparent or trace):
             return Identity(request_id, text[30:62], text[62:])

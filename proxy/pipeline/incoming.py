@@ -13,7 +13,12 @@ KEY_HEADERS = (b"authorization", b"x-api-key", b"x-goog-api-key", b"xi-api-key",
 """Where a virtual key may be, in this order; the first that is not empty counts."""
 SESSION_HEADERS = (b"x-claude-code-session-id", b"x-session-affinity", b"session-id")
 
-_TRACE_HEADERS = (b"traceparent", b"tracestate", b"x-langwatch-trace-id", b"x-langwatch-parent-span-id")
+_TRACE_HEADERS = (
+    b"traceparent",
+    b"tracestate",
+    b"x-langwatch-trace-id",
+    b"x-langwatch-parent-span-id",
+)
 _CONSUMED = frozenset(
     {*KEY_HEADERS, *_TRACE_HEADERS, b"connection", b"upgrade", b"content-encoding"}
 )
@@ -64,6 +69,16 @@ class Incoming(NamedTuple):
             if value := value.strip():
                 return value.decode("latin-1")
         return ""
+
+    @property
+    def trace(self) -> tuple[bytes, bytes, bytes]:
+        """The caller's trace: ``traceparent``, and our own two headers, which win over it."""
+        get = self.consumed.get
+        return (
+            get(b"traceparent", b""),
+            get(b"x-langwatch-trace-id", b""),
+            get(b"x-langwatch-parent-span-id", b""),
+        )
 
     @property
     def session_id(self) -> str:

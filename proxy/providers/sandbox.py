@@ -111,8 +111,10 @@ def answer(request_type: str, ask: Ask, body: bytes, pace: Pace) -> SandboxAnswe
         return _whole({"input_tokens": script.input_tokens}, pace)
     if request_type == "messages":
         message = _message(script)
-        return _stream(_message_events(script, message), pace) if ask.is_streamed else _whole(
-            message, pace
+        return (
+            _stream(_message_events(script, message), pace)
+            if ask.is_streamed
+            else _whole(message, pace)
         )
     if ask.is_streamed:
         return _stream(_chat_events(script, ask.asks_usage is True), pace)

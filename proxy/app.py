@@ -1,0 +1,105 @@
+"""The gateway as one ASGI application: finds the route, reads the body, hands calls to the pipeline.
+
+The edge where ASGI ends: below it nobody sees a message, above it nobody sees a refusal.
+"""
+
+from urllib.parse import parse_qsl
+
+from core.fault import Fault, Refused
+from proxy.content_coding import decoded
+from proxy.gateway import Gateway
+from proxy.models_list import list_answer, one_answer
+from proxy.pipeline.call import Call
+from proxy.pipeline.incoming import Incoming, read_headers
+from proxy.pipeline.outgoing_headers import standing_headers, trace_headers
+from proxy.pipeline.stages import carry
+from proxy.probes import probe
+from proxy.responses import Answer, json_answer, refusal
+from proxy.routes import Route, Serves, find
+from proxy.transport.asgi import App, Receive, Scope, Send
+from proxy.transport.faults import RequestRefused
+
+_TRACED = frozenset({Fault.MISSING_API_KEY, Fault.INVALID_API_KEY})
+_BODY_FAULTS = {408: Fault.BAD_REQUEST, 413: Fault.PAYLOAD_TOO_LARGE}
+
+
+def create_app(gateway: Gateway) -> App:
+    """Return the application that serves one worker's requests."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        incoming = read_headers(scope["headers"])
+        identity = gateway.identities.mint(*incoming.trace)
+        route = find(scope["path"])
+        try:
+            if route is not None and route.serves is Serves.EXCHANGE and scope["method"] == "POST":
+                call = Call(scope, send, route, incoming, identity)
+                body = await _read_body(receive)
+                coding = incoming.get(b"content-encoding")
+                call.body = decoded(body, coding, gateway.settings.max_body_bytes)
+                answer = None
+            else:
+                answer = await _own_answer(gateway, scope, route, incoming)
+        except (Refused, RequestRefused) as error:
+            refused = error if isinstance(error, Refused) else _from_transport(error)
+            answer = refusal(refused, identity, None if route is None else route.dialect)
+            if refused.fault in _TRACED:
+                answer.headers.extend(trace_headers(identity, incoming.get(b"tracestate")))
+        if answer is None:
+            await carry(gateway, call)
+            return
+        headers = standing_headers(gateway.version, identity) + answer.headers
+        if route is not None and route.serves is Serves.MODELS and answer.status != 401:
+            headers += trace_headers(identity, incoming.get(b"tracestate"))
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await send({"type": "http.response.body", "body": answer.body, "more_body": False})
+
+    return app
+
+
+async def _read_body(receive: Receive) -> bytes:
+    message = await receive()
+    if not message["more_body"]:
+        body: bytes = message["body"]
+        return body
+    pieces = [message["body"]]
+    while message["more_body"]:
+        message = await receive()
+        pieces.append(message["body"])
+    return b"".join(pieces)
+
+
+def _from_transport(error: RequestRefused) -> Refused:
+    return Refused(_BODY_FAULTS.get(error.status, Fault.BAD_REQUEST), error.message)
+
+
+async def _own_answer(
+    gateway: Gateway, scope: Scope, route: Route | None, incoming: Incoming
+) -> Answer:
+    """Return the answer to what the gateway serves itself. Raises Refused."""
+    if route is None:
+        raise Refused(Fault.NOT_FOUND, "The gateway serves nothing at this address.")
+    if scope["method"] not in route.methods:
+        allowed = ", ".join(sorted(route.methods))
+        raise Refused(
+            Fault.METHOD_NOT_ALLOWED, f"This address takes {allowed} only.", allowed_methods=allowed
+        )
+    if route.serves is Serves.GREETING:
+        return json_answer(200, {"status": "ok", "service": "langwatch-gateway"})
+    if route.serves is Serves.UPGRADE:
+        raise Refused(Fault.UPGRADE_REQUIRED, "WebSockets are not served here; use plain HTTP.")
+    if route.serves is Serves.MODELS:
+        return await _models(gateway, scope, incoming)
+    return probe(route.serves, gateway.readiness, gateway.version)
+
+
+async def _models(gateway: Gateway, scope: Scope, incoming: Incoming) -> Answer:
+    presented = incoming.presented_key
+    if not presented:
+        raise Refused(Fault.MISSING_API_KEY)
+    bundle = gateway.keyring.known(presented) or await gateway.keyring.resolve(presented)
+    is_anthropic = bool(incoming.get(b"anthropic-version"))
+    name = scope["path"].partition("/v1/models/")[2]
+    if name:
+        return one_answer(bundle, is_anthropic, name)
+    query = dict(parse_qsl(scope["query_string"].decode("latin-1")))
+    return list_answer(bundle, is_anthropic, query)

@@ -1,0 +1,152 @@
+"""One call on its way through the stages: what is known of it so far. Decides nothing."""
+
+import enum
+import time
+from typing import Protocol
+
+from core.fault import Fault, Refused
+from proxy.dialects.dialect import Ask, Dialect
+from proxy.dialects.meters import Meter
+from proxy.holds import Hold
+from proxy.pipeline.identity import Identity
+from proxy.pipeline.incoming import Incoming
+from proxy.pipeline.lanes import Lane, Plan
+from proxy.routes import Route
+from proxy.transport.asgi import Scope, Send
+from proxy.transport.leash import Holder, Leash
+from rules.pricing import FREE_PRICE, Price
+from rules.usage import Usage
+
+NO_USAGE = Usage()
+
+
+class Outcome(enum.StrEnum):
+    """What became of a call; the words of the ledger."""
+
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+    TRUNCATED = "truncated"
+    FAILED = "failed"
+    REFUSED = "refused"
+
+
+class Upstream(Protocol):
+    """An answer that is being read: a provider's, or the sandbox's."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+
+    @property
+    def is_whole(self) -> bool:
+        """The last piece has been handed out, once ``next_chunks`` has returned it."""
+
+    async def next_chunks(self) -> list[bytes] | None:
+        """Return the next pieces, or None after the last."""
+
+    def abort(self) -> None:
+        """Stop at once."""
+
+
+class Call:
+    """The state of one call. Each stage fills in its part and reads that of the stages before it."""
+
+    __slots__ = (
+        "admitted_s",
+        "ask",
+        "begun",
+        "body",
+        "code",
+        "dialect",
+        "estimate",
+        "first_byte",
+        "has_delivered_end",
+        "has_ended",
+        "has_started",
+        "hides_usage",
+        "hold",
+        "identity",
+        "incoming",
+        "is_dispatched",
+        "is_settled",
+        "lane",
+        "leash",
+        "meter",
+        "model",
+        "outcome",
+        "plan",
+        "price",
+        "refused",
+        "route",
+        "scope",
+        "send",
+        "status",
+        "upstream",
+    )
+
+    def __init__(
+        self, scope: Scope, send: Send, route: Route, incoming: Incoming, identity: Identity
+    ) -> None:
+        if route.dialect is None:
+            raise ValueError("only routes with a dialect are exchanges")
+        self.scope = scope
+        self.send = send
+        self.route = route
+        self.dialect: Dialect = route.dialect
+        self.incoming = incoming
+        self.identity = identity
+        self.begun = time.monotonic()
+        self.body = b""
+        self.leash = Leash()
+        self.ask = Ask("")
+        self.plan: Plan | None = None
+        self.lane: Lane | None = None
+        self.model = ""
+        """The model's name at the provider."""
+        self.price: Price = FREE_PRICE
+        self.estimate = NO_USAGE
+        self.hold: Hold | None = None
+        self.admitted_s = 0.0
+        self.hides_usage = False
+        self.is_dispatched = False
+        """The provider may have seen the request."""
+        self.upstream: Upstream | None = None
+        self.meter: Meter | None = None
+        self.has_started = False
+        """The client has got a part of the answer, so its status can't change any more."""
+        self.has_delivered_end = False
+        """The client has got the dialect's terminal event, or the whole of an unstreamed answer."""
+        self.has_ended = False
+        self.first_byte: float | None = None
+        self.outcome: Outcome | None = None
+        self.code = ""
+        self.status: int | None = None
+        self.refused: Refused | None = None
+        """What to tell the client, as an answer or, within a stream, as an error event."""
+        self.is_settled = False
+
+    @property
+    def connection(self) -> Holder:
+        """The client's connection, which the leash is attached to."""
+        holder: Holder = self.scope["state"]["connection"]
+        return holder
+
+    def end(self, outcome: Outcome, code: str = "", refused: Refused | None = None) -> None:
+        """Say what became of the call. The first word counts."""
+        if self.outcome is None:
+            self.outcome = outcome
+            self.code = code
+            self.refused = refused
+            if refused is not None and not self.has_started:
+                self.status = refused.fault.status
+
+    def required_plan(self) -> Plan:
+        """Return the plan. Raises Refused when a stage is run before authentication."""
+        if self.plan is None:
+            raise Refused(Fault.INTERNAL_ERROR, "The call is not authenticated.")
+        return self.plan
+
+    def required_lane(self) -> Lane:
+        """Return the lane. Raises Refused when a stage is run before routing."""
+        if self.lane is None:
+            raise Refused(Fault.INTERNAL_ERROR, "The call has no route.")
+        return self.lane

@@ -1,0 +1,141 @@
+"""Which providers a key can reach on which route, worked out once per bundle. Routes without policy:
+the provider named before the slash of a model, else the key's first that speaks the route's dialect.
+"""
+
+from dataclasses import dataclass, field
+
+from core.fault import Fault, Refused
+from proxy.bundle import Bundle, ProviderBinding
+from proxy.providers import sandbox
+from proxy.providers.provider import Provider
+from proxy.providers.registry import FAMILIES, PROVIDERS
+from proxy.routes import TABLE, Route, Serves
+from proxy.transport.answer import header_block
+from proxy.transport.upstream import host_header
+
+_MAX_PLANS = 20_000
+_MAX_NAMED = 10
+_EXCHANGES = tuple(route for route in TABLE if route.serves is Serves.EXCHANGE)
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One provider of a key on one route, with the part of the request head that never changes."""
+
+    binding: ProviderBinding
+    provider: Provider
+    request_target: bytes
+    """Method and path, up to where the query goes."""
+    fixed_head: bytes
+    """From behind the query to the first header of the caller."""
+    label: bytes
+    """The value of ``X-LangWatch-Provider``."""
+
+    def head(self, query: bytes, headers: list[tuple[bytes, bytes]], body_bytes: int) -> bytes:
+        """Return the whole head of the request to the provider."""
+        return b"%b%b%b%bcontent-length: %d\r\n\r\n" % (
+            self.request_target,
+            b"?" + query if query else b"",
+            self.fixed_head,
+            header_block(headers),
+            body_bytes,
+        )
+
+
+@dataclass(slots=True)
+class RouteLanes:
+    """The lanes of one key on one route."""
+
+    default: Lane | None = None
+    by_prefix: dict[str, Lane] = field(default_factory=dict)
+    """By provider name and by family; a name wins over a family."""
+    by_model: dict[str, Lane] = field(default_factory=dict)
+    mute: frozenset[str] = frozenset()
+    """Names of providers of this key that don't speak the route's dialect."""
+
+    def find(self, model: str) -> tuple[Lane, str]:
+        """Return the lane for a model as the caller named it, and the model's name at the provider.
+
+        Raises Refused: NO_PROVIDER_CONFIGURED or MODEL_PROVIDER_NOT_BOUND.
+        """
+        prefix, slash, rest = model.partition("/")
+        if slash and rest:
+            lane = self.by_prefix.get(prefix)
+            if lane is not None:
+                return lane, rest
+            if prefix in self.mute or prefix in FAMILIES:
+                raise self._unreachable(f'No provider of this key serves "{prefix}/…" here.', model)
+        lane = self.by_model.get(model, self.default)
+        if lane is None:
+            if not self.mute:
+                raise Refused(Fault.NO_PROVIDER_CONFIGURED, "This key has no provider.")
+            raise self._unreachable("No provider of this key speaks the API of this path.", model)
+        return lane, model
+
+    def _unreachable(self, sentence: str, model: str) -> Refused:
+        reachable = [f"{prefix}/" for prefix in self.by_prefix][:_MAX_NAMED]
+        advice = f" Reachable on this path: {', '.join(reachable)}." if reachable else ""
+        return Refused(
+            Fault.MODEL_PROVIDER_NOT_BOUND, sentence + advice, model=model, reachable=reachable
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """A bundle with its lanes by request type."""
+
+    bundle: Bundle
+    lanes: dict[str, RouteLanes]
+
+
+class PlanBook:
+    """The plans of the bundles in use. A bundle that was replaced is planned anew."""
+
+    def __init__(self) -> None:
+        self._plans: dict[str, Plan] = {}
+
+    def of(self, bundle: Bundle) -> Plan:
+        """Return the plan of a bundle."""
+        plan = self._plans.get(bundle.vk_id)
+        if plan is None or plan.bundle is not bundle:
+            if len(self._plans) >= _MAX_PLANS:
+                self._plans.clear()
+            plan = Plan(bundle, {r.request_type: route_lanes(r, bundle) for r in _EXCHANGES})
+            self._plans[bundle.vk_id] = plan
+        return plan
+
+
+def route_lanes(route: Route, bundle: Bundle) -> RouteLanes:
+    """Return the lanes of a bundle's providers on a route, in the key's order."""
+    lanes = RouteLanes()
+    mute, families = set(), dict[str, Lane]()
+    for binding in bundle.providers:
+        provider = PROVIDERS.get(binding.type)
+        if provider is None or route.dialect is None or route.dialect.name not in provider.dialects:
+            mute |= {binding.name, binding.type}
+            continue
+        lane = lane_of(route, binding, provider)
+        lanes.default = lanes.default or lane
+        lanes.by_prefix.setdefault(binding.name, lane)
+        families.setdefault(binding.type, lane)
+        if binding.type == sandbox.SANDBOX.type:
+            lanes.by_model |= dict.fromkeys(sandbox.MODELS, lane)
+    lanes.by_prefix = families | lanes.by_prefix
+    lanes.mute = frozenset(mute)
+    return lanes
+
+
+def lane_of(route: Route, binding: ProviderBinding, provider: Provider) -> Lane:
+    """Return the lane of one provider on a route."""
+    target = f"POST {provider.api_root(binding.base_path)}{route.upstream_path}"
+    headers = provider.credential_headers(binding.credential)
+    headers.append((b"accept-encoding", b"identity"))
+    if binding.target is not None:
+        headers.insert(0, (b"host", host_header(binding.target)))
+    return Lane(
+        binding,
+        provider,
+        target.encode("ascii", "ignore"),
+        b" HTTP/1.1\r\n" + header_block(headers),
+        binding.type.encode("ascii", "replace"),
+    )

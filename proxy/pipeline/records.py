@@ -1,0 +1,138 @@
+"""The two lines a call leaves in the spool: how it was admitted and how it ended. Writes neither."""
+
+import time
+from typing import Any
+
+import msgspec
+
+from proxy.gateway import Gateway
+from proxy.holds import Hold
+from proxy.pipeline.call import Call, Outcome
+from rules.usage import Usage
+
+Charges = list[tuple[str, int]]
+_CONFIRMED = frozenset({Outcome.COMPLETED, Outcome.CANCELLED, Outcome.TRUNCATED})
+_encode = msgspec.json.Encoder().encode
+
+
+class Admission(msgspec.Struct, gc=False):
+    """What is known of a call before the provider is called."""
+
+    call_id: str
+    admitted_at_ms: int
+    organization_id: str
+    project_id: str
+    team_id: str
+    virtual_key_id: str
+    principal_user_id: str | None
+    provider_id: str | None
+    provider_type: str
+    request_type: str
+    model: str
+    requested_model: str
+    is_streamed: bool
+    estimate_nanousd: int
+    price_source: str
+    charges: Charges
+    trace_id: str
+    span_id: str
+    parent_span_id: str
+    session_id: str
+    worker: str
+
+
+class Settlement(msgspec.Struct, gc=False, omit_defaults=True):
+    """What became of a call, and what it cost."""
+
+    call_id: str
+    settled_at_ms: int
+    outcome: str
+    code: str
+    status: int | None
+    model: str
+    duration_ms: int
+    first_byte_ms: int | None
+    input_tokens: int
+    output_tokens: int
+    cache_read_tokens: int
+    cache_write_tokens: int
+    cache_write_1h_tokens: int
+    cost_nanousd: int
+    is_estimated: bool
+    price_source: str
+    usage_raw: dict[str, Any] | None
+    charges: Charges
+    owner: str
+    admission: Admission | None = None
+
+
+class Settled(msgspec.Struct, frozen=True, gc=False):
+    """Usage, cost and whether any of it is an estimate."""
+
+    usage: Usage
+    cost_nanousd: int
+    is_estimated: bool
+    price_source: str
+
+
+def admission_line(gateway: Gateway, call: Call, hold: Hold) -> bytes:
+    """Return the ``admitSpend`` line of a call, without a line end."""
+    return _encode({"command": "admitSpend", "payload": admission(gateway, call, hold)})
+
+
+def admission(gateway: Gateway, call: Call, hold: Hold | None) -> Admission:
+    """Return what is known of a call; without a hold when it was refused before one was taken."""
+    bundle, lane, identity = call.required_plan().bundle, call.lane, call.identity
+    return Admission(
+        identity.request_id,
+        int((call.admitted_s or gateway.now_s()) * 1000),
+        bundle.organization_id,
+        bundle.project_id,
+        bundle.team_id,
+        bundle.vk_id,
+        bundle.principal_id,
+        None if lane is None else lane.binding.id,
+        "" if lane is None else lane.binding.type,
+        call.route.request_type,
+        call.model,
+        call.ask.model,
+        call.ask.is_streamed,
+        0 if hold is None or not hold.periods else hold.amount_nanousd,
+        call.price.source,
+        [] if hold is None else hold.charges,
+        identity.trace_id,
+        identity.span_id,
+        identity.parent_span_id,
+        call.incoming.session_id,
+        gateway.holds.owner,
+    )
+
+
+def settlement_line(gateway: Gateway, call: Call, settled: Settled) -> bytes:
+    """Return the ``confirmSpend`` or ``failSpend`` line of a call, without a line end."""
+    outcome, usage, hold = call.outcome or Outcome.FAILED, settled.usage, call.hold
+    reading = None if call.meter is None else call.meter.reading
+    settlement = Settlement(
+        call.identity.request_id,
+        int(gateway.now_s() * 1000),
+        outcome.value,
+        call.code,
+        call.status,
+        call.model,
+        int((time.monotonic() - call.begun) * 1000),
+        None if call.first_byte is None else int((call.first_byte - call.begun) * 1000),
+        usage.input_tokens,
+        usage.output_tokens,
+        usage.cache_read_tokens,
+        usage.cache_write_tokens,
+        usage.cache_write_1h_tokens,
+        settled.cost_nanousd,
+        settled.is_estimated,
+        settled.price_source,
+        None if reading is None else reading.usage,
+        [] if hold is None else hold.charges,
+        gateway.holds.owner,
+        admission(gateway, call, None) if hold is None else None,
+    )
+    command = "confirmSpend" if outcome in _CONFIRMED else "failSpend"
+    return _encode({"command": command, "payload": settlement})

@@ -1,0 +1,82 @@
+"""The stage that passes the answer on: piece by piece, as it arrives, unchanged, with a meter beside it."""
+
+import time
+
+from proxy.dialects.meters import Meter, meter_for
+from proxy.gateway import Gateway
+from proxy.pipeline.call import Call, Outcome, Upstream
+from proxy.pipeline.endings import MALFORMED_STREAM, MID_STREAM_FAILURE, BrokenAnswer
+from proxy.pipeline.outgoing_headers import answer_headers
+from proxy.transport.leash import LeashReason
+
+
+async def relay(gateway: Gateway, call: Call) -> None:
+    """Pass the answer on to its end. Raises UpstreamLost, ClientGone, BrokenAnswer."""
+    upstream = call.upstream
+    if upstream is None:
+        raise RuntimeError("there is no answer to relay")
+    call.status = upstream.status
+    call.meter = meter_for(call.dialect, upstream.headers, call.hides_usage)
+    try:
+        await _pass_on(gateway, call, upstream, call.meter)
+    finally:
+        upstream.abort()
+    if upstream.status >= 300:
+        # The provider's own refusal: its status and its words are the client's to read.
+        call.end(Outcome.FAILED, str(upstream.status))
+    else:
+        call.end(Outcome.COMPLETED)
+
+
+async def _pass_on(gateway: Gateway, call: Call, upstream: Upstream, meter: Meter) -> None:
+    """Pass on all pieces. The head goes out with the first of them, so that a provider which fails
+    before it has said anything can still be answered for with a status."""
+    is_last = False
+    while not is_last:
+        pieces = await upstream.next_chunks()
+        _move_deadline(gateway, call)
+        is_last = pieces is None or upstream.is_whole
+        shown = [] if pieces is None else meter.take(pieces)
+        if is_last and not meter.malformed:
+            shown = [*shown, *meter.finish()]
+        problem = _problem(call, meter, is_last)
+        await _send(gateway, call, shown, more=problem is not None or not is_last)
+        if problem is not None:
+            raise problem
+
+
+def _move_deadline(gateway: Gateway, call: Call) -> None:
+    leash, settings, now = call.leash, gateway.settings, time.monotonic()
+    if call.first_byte is None:
+        call.first_byte = now
+    leash.expires_at = now + settings.between_bytes_seconds
+    leash.expiry_reason = LeashReason.IDLE_TIMEOUT
+    whole_call_ends = call.begun + settings.whole_call_seconds
+    if whole_call_ends < leash.expires_at:
+        leash.expires_at = whole_call_ends
+        leash.expiry_reason = LeashReason.TOTAL_TIMEOUT
+
+
+def _problem(call: Call, meter: Meter, is_last: bool) -> BrokenAnswer | None:
+    """Return why the answer can't end cleanly after what was just read."""
+    if meter.malformed:
+        return BrokenAnswer(MALFORMED_STREAM, meter.malformed)
+    if not is_last or meter.is_whole or (call.status or 0) >= 300:
+        return None
+    code = meter.reading.error_code
+    if code:
+        return BrokenAnswer(MID_STREAM_FAILURE, f"it broke off with {code}")
+    return BrokenAnswer(MID_STREAM_FAILURE, "its answer ended early")
+
+
+async def _send(gateway: Gateway, call: Call, pieces: list[bytes], more: bool) -> None:
+    if more and not pieces:
+        return
+    if not call.has_started:
+        call.has_started = True
+        headers = answer_headers(gateway, call)
+        await call.send({"type": "http.response.start", "status": call.status, "headers": headers})
+    await call.send({"type": "http.response.body", "chunks": pieces, "more_body": more})
+    call.has_ended = not more
+    if call.meter is not None and call.meter.reading.is_terminal:
+        call.has_delivered_end = True

@@ -1,0 +1,92 @@
+"""The stage that always runs, once: what was consumed, what it cost, hold and record. It never waits."""
+
+import math
+
+from core.fault import Refused
+from proxy.dialects.dialect import Counts
+from proxy.gateway import Gateway
+from proxy.pipeline.call import NO_USAGE, Call, Outcome
+from proxy.pipeline.records import Settled, settlement_line
+from proxy.routes import Pricing
+from rules.estimates import BYTES_PER_TOKEN
+from rules.pricing import FREE_PRICE, cost_nanousd
+from rules.usage import Usage
+
+
+def settle(gateway: Gateway, call: Call) -> None:
+    """Book the call. A second time changes nothing; a call of nobody's leaves no record."""
+    if call.is_settled or call.plan is None:
+        return
+    call.is_settled = True
+    settled = settled_of(gateway, call)
+    hold = call.hold
+    if hold is None:
+        try:
+            gateway.spool.append(settlement_line(gateway, call, settled))
+        except Refused:
+            # Nothing was spent and nobody was called: the refusal itself says that the ledger is full.
+            return
+        return
+    gateway.spool.append_settlement(
+        settlement_line(gateway, call, settled), hold, settled.cost_nanousd
+    )
+    gateway.holds.settle(hold, settled.cost_nanousd)
+
+
+def settled_of(gateway: Gateway, call: Call) -> Settled:
+    """Return what a call consumed and what that costs."""
+    if call.hold is None or call.route.pricing is Pricing.FREE:
+        return Settled(NO_USAGE, 0, False, FREE_PRICE.source)
+    usage, is_estimated = consumed(call)
+    price, lane = call.price, call.required_lane()
+    answered = "" if call.meter is None else call.meter.reading.model
+    if not price.is_known and answered and answered != call.model:
+        # A custom endpoint's alias: the answer names the model that the catalogue may know.
+        price = gateway.prices.price(lane.binding.type, answered, call.admitted_s)
+    if call.outcome is Outcome.COMPLETED and not is_estimated:
+        gateway.history.add(call.required_plan().bundle.vk_id, call.model, usage.output_tokens)
+    return Settled(usage, cost_nanousd(usage, price), is_estimated, price.source)
+
+
+def consumed(call: Call) -> tuple[Usage, bool]:
+    """Return the tokens a call consumed, and whether any of them are estimated."""
+    if call.outcome is Outcome.FAILED and not call.has_started:
+        return NO_USAGE, False
+    if call.meter is None:
+        # The provider may be at work on the prompt, which is billed; nothing of an answer was seen.
+        is_billed = call.is_dispatched and call.outcome is Outcome.CANCELLED
+        return (
+            (Usage(input_tokens=call.estimate.input_tokens), True)
+            if is_billed
+            else (NO_USAGE, False)
+        )
+    reading = call.meter.reading
+    if call.status is not None and call.status >= 300 and reading.usage is None:
+        return NO_USAGE, False
+    counts = Counts() if reading.usage is None else call.dialect.counts(reading.usage)
+    is_ended = call.outcome is Outcome.COMPLETED or reading.is_terminal
+    return _filled(call, counts, is_ended)
+
+
+def _filled(call: Call, counts: Counts, is_ended: bool) -> tuple[Usage, bool]:
+    """Fill what the provider did not tell with estimates: None is not told, 0 is told."""
+    visible = 0
+    if call.meter is not None:
+        visible = math.ceil(call.meter.reading.visible_bytes / BYTES_PER_TOKEN)
+    is_estimated = not counts.is_consistent or not is_ended
+    input_tokens, output_tokens = counts.input_tokens, counts.output_tokens
+    if input_tokens is None:
+        input_tokens, is_estimated = call.estimate.input_tokens, True
+    if output_tokens is None:
+        output_tokens, is_estimated = visible, True
+    elif not is_ended:
+        # An interim count is a floor: Anthropic's first event says 1 whatever follows.
+        output_tokens = max(output_tokens, visible)
+    usage = Usage(
+        input_tokens,
+        output_tokens,
+        counts.cache_read_tokens,
+        counts.cache_write_tokens,
+        counts.cache_write_1h_tokens,
+    )
+    return usage, is_estimated

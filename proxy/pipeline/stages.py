@@ -1,0 +1,99 @@
+"""The order of a call, in one tuple, and the loop that carries a call through it.
+
+A stage decides at once and returns None, or returns what must be awaited; a stage that can't decide
+raises. Settlement is not left to the order: it runs in every case, exactly once.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+
+from core.fault import Refused
+from proxy.dialects.meters import HidingMeter, StreamMeter
+from proxy.gateway import Gateway
+from proxy.pipeline.authenticate import authenticate
+from proxy.pipeline.call import Call, Outcome
+from proxy.pipeline.dispatch import dispatch
+from proxy.pipeline.endings import BrokenAnswer, conclude
+from proxy.pipeline.limits import limits
+from proxy.pipeline.outgoing_headers import standing_headers, trace_headers
+from proxy.pipeline.relay import relay
+from proxy.pipeline.route import read, route
+from proxy.pipeline.settle import settle
+from proxy.responses import error_event, refusal
+from proxy.transport.faults import AbortConnection, ClientGone, LeashPulled, UpstreamLost
+
+LOG = logging.getLogger(__name__)
+
+Stage = Callable[[Gateway, Call], Awaitable[None] | None]
+
+DECIDE: tuple[Stage, ...] = (authenticate, read, route, limits)
+"""What is settled before a provider is called. A policy or a guard is a stage between these."""
+STAGES: tuple[Stage, ...] = (*DECIDE, dispatch, relay)
+
+_EXPECTED = (Refused, UpstreamLost, BrokenAnswer, ClientGone, AbortConnection, LeashPulled)
+
+
+async def carry(gateway: Gateway, call: Call) -> None:
+    """Carry a call through the stages, book it, and tell the client what it could not be told before."""
+    error: BaseException | None = None
+    try:
+        with call.leash.hold(call.connection):
+            for stage in STAGES:
+                waiting = stage(gateway, call)
+                if waiting is not None:
+                    await waiting
+    except _EXPECTED as expected:
+        error = expected
+    except Exception as unexpected:
+        # The edge of the pipeline: a mistake of ours ends this call only, and the call is still booked.
+        LOG.exception("a call failed", extra={"request_id": call.identity.request_id})
+        error = unexpected
+    except BaseException:
+        call.end(Outcome.CANCELLED, "gateway_stopped")
+        raise
+    finally:
+        conclude(call, error)
+        settle(gateway, call)
+    await _speak(gateway, call)
+
+
+async def _speak(gateway: Gateway, call: Call) -> None:
+    if call.has_ended:
+        return
+    if call.refused is not None and not call.has_started:
+        await send_refusal(gateway, call, call.refused)
+    elif call.outcome is Outcome.COMPLETED:
+        await call.send({"type": "http.response.body", "body": b"", "more_body": False})
+    else:
+        await _break_off(call)
+
+
+async def send_refusal(gateway: Gateway, call: Call, refused: Refused) -> None:
+    """Answer a call with a refusal."""
+    answer = refusal(refused, call.identity, call.dialect)
+    headers = standing_headers(gateway.version, call.identity)
+    headers += trace_headers(call.identity, call.incoming.get(b"tracestate"))
+    headers += answer.headers
+    call.has_started = call.has_ended = True
+    await call.send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await call.send({"type": "http.response.body", "body": answer.body, "more_body": False})
+
+
+async def _break_off(call: Call) -> None:
+    """End a started answer so that no client takes it for whole. Raises AbortConnection."""
+    if call.refused is not None and _takes_event(call):
+        meter = call.meter
+        gap = b"" if meter is None or meter.at_boundary else b"\n\n"
+        event = error_event("provider_error", call.code, call.refused.message)
+        await call.send({"type": "http.response.body", "chunks": [gap + event], "more_body": True})
+    raise AbortConnection
+
+
+def _takes_event(call: Call) -> bool:
+    if not isinstance(call.meter, (StreamMeter, HidingMeter)) or call.upstream is None:
+        return False
+    if call.meter.reading.error_code:
+        # The provider has told the client itself.
+        return False
+    is_sized = any(name == b"content-length" for name, _ in call.upstream.headers)
+    return call.hides_usage or not is_sized
