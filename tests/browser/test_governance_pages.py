@@ -191,7 +191,7 @@ def test_without_scripts_a_source_and_a_rule_are_made_on_plain_pages(
         page.get_by_role("button", name="Create source").click()
         expect(page.locator("#source-secret")).to_contain_text("lw_is_")
         page.get_by_role("link", name="I have copied it").click()
-        expect(page.get_by_role("link", name="plain")).to_be_visible()
+        expect(page.get_by_role("link", name="plain", exact=True)).to_be_visible()
         page.goto(f"{served.url}{RULES}/new")
         page.get_by_label("Name").fill("plain rule")
         page.get_by_role("button", name="Create rule").click()
