@@ -10,8 +10,8 @@ from peewee import fn
 from core.database import connection, database, is_sqlite
 from core.models import ChangeEvent
 
-# Any number that no other program uses as an advisory lock in the same database.
-_CHANGES_LOCK = 7_551_003
+# Unlike any other advisory lock in the same database; `core.database` has the first three.
+_CHANGES_LOCK = 7_551_004
 PAGE_EVENTS = 500
 
 
