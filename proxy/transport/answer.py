@@ -43,6 +43,11 @@ def header_block(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
     parts: list[bytes] = []
     for name, value in headers:
         parts += (name, b": ", value, b"\r\n")
+    return join_lines(parts)
+
+
+def join_lines(parts: list[bytes]) -> bytes:
+    """Return header lines made of four parts each: name, colon, value, line end. Raises BadAnswer."""
     block = b"".join(parts)
     lines = len(parts) // 4
     if block.count(b"\n") != lines or block.count(b"\r") != lines or b"\0" in block:

@@ -12,6 +12,8 @@ from proxy.transport.request import Headers, Request
 
 _log = logging.getLogger(__name__)
 _INTERNAL = RequestRefused(500, "internal_error", "The request could not be served.")
+_OURS = frozenset({b"connection", b"transfer-encoding"})
+"""Headers that state what this server decides itself."""
 _BODILESS = frozenset({204, 304})
 
 
@@ -155,18 +157,16 @@ class Exchange:
 
     def _head(self, pieces: "list[bytes] | tuple[bytes, ...]", more: bool) -> bytes:
         length: int | None = None
-        headers = []
-        for header in self._headers:
-            name = header[0]
+        parts: list[bytes] = []
+        for name, value in self._headers:
+            if name in _OURS:
+                if name == b"connection":
+                    self._keep_alive = self._keep_alive and value.lower() != b"close"
+                continue
             if name == b"content-length":
-                length = int(header[1])
-            elif name == b"connection":
-                self._keep_alive = self._keep_alive and header[1].lower() != b"close"
-                continue
-            elif name == b"transfer-encoding":
-                continue
-            headers.append(header)
-        block = answer.header_block(headers)
+                length = int(value)
+            parts += (name, b": ", value, b"\r\n")
+        block = answer.join_lines(parts)
         if length is None and not more:
             length = sum(map(len, pieces))
             if self._status not in _BODILESS and self._request.method != b"HEAD":
@@ -187,7 +187,7 @@ class Exchange:
         else:
             self._framing = _CHUNKED
             tail = b"transfer-encoding: chunked\r\n\r\n"
-        if not request.complete and not self._can_discard():
+        if not request.complete and (request.error is not None or not self._can_discard()):
             self._keep_alive = False
         if self._connection.last or not self._keep_alive:
             self._keep_alive = False

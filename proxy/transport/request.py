@@ -106,7 +106,8 @@ class RequestReader:
         except httptools.HttpParserError as error:
             self._refuse(bad_request(f"The request is malformed: {error}."))
         else:
-            self._check_sizes()
+            if self._in_body or self.mid_head:
+                self._check_sizes()
 
     def _refuse(self, refusal: RequestRefused) -> None:
         self._ended = True

@@ -141,17 +141,13 @@ class ResponseReader:
         self._find_body_end(status)
 
     def _find_body_end(self, status: int) -> None:
-        length = chunked = False
-        for name, value in self.headers:
-            if name == b"content-length":
-                length = True
-            elif name == b"transfer-encoding":
-                if value.lower() != b"chunked":
-                    raise self._fail("the response has an unknown transfer encoding")
-                chunked = True
+        named = dict(self.headers)
+        chunked = b"transfer-encoding" in named
+        if chunked and named[b"transfer-encoding"].lower() != b"chunked":
+            raise self._fail("the response has an unknown transfer encoding")
         if chunked and self._parser.get_http_version() == "1.0":
             raise self._fail("HTTP/1.0 has no transfer encodings")
-        if not length and not chunked and status not in (204, 304):
+        if not chunked and b"content-length" not in named and status not in (204, 304):
             self.body_end = BodyEnd.CLOSE
 
     def on_body(self, body: bytes) -> None:
