@@ -119,6 +119,10 @@
   });
 
   const begin = () => {
+    for (const tab of document.querySelectorAll(".tabs [aria-current]")) {
+      const strip = tab.parentElement;
+      strip.scrollLeft = tab.offsetLeft - strip.offsetLeft - (strip.clientWidth - tab.offsetWidth) / 2;
+    }
     showTheme();
     expireNotices();
   };

@@ -161,7 +161,7 @@ def _errors(refused: Refused) -> dict[str, str]:
     if refused.fault is not Fault.VALIDATION_ERROR:
         raise refused
     errors = refused.facts.get("errors", {})
-    return dict(errors) if isinstance(errors, dict) else {"form": str(errors)}
+    return dict(errors) if isinstance(errors, dict) else {"form": refused.message}
 
 
 def _scopes() -> list[tuple[str, str]]:

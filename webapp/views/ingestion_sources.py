@@ -23,7 +23,8 @@ from webapp.state import control_plane
 blueprint = Blueprint("ingestion_sources", __name__)
 HERE = "/settings/governance/ingestion-sources"
 COMPOSED_TYPE = "otel_generic"
-FIELDS = ("name", "description", "team_id")
+FIELDS = ("name", "description", "team_id", "label")
+LABEL = "allowedSourceTypeLabel"
 DRAWER = ("drawer",)
 
 
@@ -95,7 +96,8 @@ def show(source_id: str) -> Response:
 def edit(source_id: str) -> Response:
     """Answer with the composer, filled from the source."""
     source = authoring.find(viewer().organization_id, source_id)
-    values = {name: getattr(source, name) or "" for name in FIELDS}
+    values = {name: getattr(source, name) or "" for name in ("name", "description", "team_id")}
+    values["label"] = str(source.parser_config.get(LABEL, ""))
     return _form(values, {}, source_id)
 
 
@@ -134,12 +136,14 @@ def archive(source_id: str) -> Response:
 
 def _wanted(values: dict[str, str], source: IngestionSource | None = None) -> authoring.NewSource:
     """Return the source as typed; what the composer does not offer stays as it is."""
+    known = source.parser_config if source else {}
+    kept = {name: value for name, value in known.items() if name != LABEL}
     return authoring.NewSource(
         type=source.type if source else COMPOSED_TYPE,
         name=values["name"],
         description=values["description"],
         team_id=values["team_id"] or None,
-        parser_config=source.parser_config if source else {},
+        parser_config=kept | ({LABEL: values["label"]} if values["label"] else {}),
     )
 
 
@@ -152,7 +156,7 @@ def _errors(refused: Refused) -> dict[str, str]:
     if refused.fault is not Fault.VALIDATION_ERROR:
         raise refused
     errors = refused.facts.get("errors", {})
-    return dict(errors) if isinstance(errors, dict) else {"form": str(errors)}
+    return dict(errors) if isinstance(errors, dict) else {"form": refused.message}
 
 
 def _form(values: dict[str, str], errors: dict[str, str], source_id: str = "") -> Response:

@@ -258,3 +258,12 @@ def test_older_addresses_lead_to_the_pages(desk: Desk) -> None:
     for path in ("ingestion-sources", "anomaly-rules"):
         assert desk.client.get(f"/governance/{path}").location == f"/settings/governance/{path}"
     assert desk.client.get("/settings/governance").text.count('id="figures"') == 1
+
+
+def test_a_source_label_is_kept_and_cleared_by_the_composer(desk: Desk) -> None:
+    path = f"{SOURCES}/{desk.world.source_ids[0]}/edit"
+    seen = []
+    for label in ("agents-eu", ""):
+        desk.post(path, name="agents", description="", team_id="", label=label)
+        seen.append(IngestionSource.get_by_id(desk.world.source_ids[0]).parser_config)
+    assert seen == [{"allowedSourceTypeLabel": "agents-eu"}, {}]

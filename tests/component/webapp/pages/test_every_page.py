@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
-from tests.component.webapp.pages.recorder import recorded_statements
 from tests.component.webapp.pages.world import (
     empty_world,
     fixed_now,
@@ -17,6 +16,7 @@ from tests.component.webapp.pages.world import (
     settings_in,
     signed_in,
 )
+from tests.statements import counted
 from webapp.app import create_app
 
 SOURCES = "/settings/governance/ingestion-sources"
@@ -54,12 +54,15 @@ def test_each_page_opens_at_its_price_and_its_fragments_carry_their_names(
     costs: dict[str, object] = {}
     for path, _, fragments in PAGES:
         address = path.format(**ids)
-        with recorded_statements() as statements:
+        with counted() as statements:
             page = client.get(address)
         assert page.status_code == 200, page.text
         assert page.headers["Cache-Control"] == "no-store"
         assert {"HX-Request", "HX-Target", "HX-Boosted"} <= set(page.vary)
-        costs[path] = (len(statements), _fragment_costs(client, address, page.text, fragments))
+        costs[path] = (
+            len(statements.selects()),
+            _fragment_costs(client, address, page.text, fragments),
+        )
     assert costs == {path: (price, prices) for path, price, prices in PAGES}
 
 
@@ -70,11 +73,11 @@ def _fragment_costs(
     for name in fragments:
         tag = re.search(rf'<(\w+) id="{name}"', page)
         assert tag and len(re.findall(rf'id="{name}"', page)) == 1, (address, name)
-        with recorded_statements() as statements:
+        with counted() as statements:
             part = client.get(address, headers=htmx(f"{tag[1]}#{name}"))
         assert re.match(rf'\s*<{tag[1]} id="{name}"', part.text), (address, name, part.text[:200])
         assert "<html" not in part.text
-        costs[name] = len(statements)
+        costs[name] = len(statements.selects())
     return costs
 
 

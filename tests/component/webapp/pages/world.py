@@ -29,6 +29,7 @@ PEOPLE = (
     "barbara@acme.test",
     "key:nightly-batch",
 )
+RAW = '{"name": "chat_completion", "attributes": {"gen_ai.request.model": "claude-sonnet-4-5"}}'
 MODELS = ("claude-sonnet-4-5", "gpt-5", "gpt-5-mini", "claude-haiku-4-5")
 
 
@@ -226,6 +227,7 @@ def _events(
                 cost_nanousd=0 if refused else tokens * dice.randrange(60_000, 220_000),
                 tokens_input=tokens,
                 tokens_output=tokens // 7,
+                raw_payload="" if through_gateway else RAW,
                 model=MODELS[(person + index) % 4],
                 team_id=team_ids[person % 3],
             )
