@@ -109,7 +109,7 @@ class Exchange:
 
     def read_all(self) -> RawAnswer:
         """The answer once it has ended, one way or the other."""
-        while self.read_some():
+        while not self.answer.ended_cleanly and self.read_some():
             pass
         return self.answer
 
