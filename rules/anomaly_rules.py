@@ -135,6 +135,22 @@ def judge_spend_spike(rule: SpendSpike, measured: Measured) -> Decision:
     return Decision.FIRE
 
 
+def spend_spike_reason(rule: SpendSpike, measured: Measured) -> str:
+    """Return in words what was measured."""
+    window = duration_words(int(rule.window.total_seconds()))
+    start = f"Spend over {window} was {usd_words(measured.current_nanousd)}"
+    if measured.baseline_nanousd == 0:
+        return f"{start}; the baseline is nothing at all."
+    times = measured.current_nanousd / measured.baseline_nanousd
+    return f"{start}, {times:,.1f} times the baseline of {usd_words(measured.baseline_nanousd)}."
+
+
+def usd_words(nanousd: int) -> str:
+    """Return an amount for a sentence: two decimals, more for amounts below a cent."""
+    usd = nanousd / NANOUSD_PER_USD
+    return f"${usd:,.2f}" if nanousd == 0 or usd >= 0.01 else f"${usd:.6f}"
+
+
 def duration_words(seconds: int) -> str:
     """Return a length of time in words, in its largest whole unit: ``1 hour``, ``7 days``, ``90 seconds``."""
     for length, unit in ((86_400, "day"), (3600, "hour"), (60, "minute")):

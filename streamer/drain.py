@@ -5,7 +5,7 @@ A kill before the commit repeats the batch, one after it finds the watermark mov
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from core.lake import LakeWriter, Unstorable
@@ -25,6 +25,10 @@ class Drained:
     repeated: int = 0
     set_aside: int = 0
     rejected: int = 0
+
+    def facts(self) -> dict[str, int]:
+        """Return the counts that are not zero, by name."""
+        return {name: count for name, count in asdict(self).items() if count}
 
 
 def drain(writer: LakeWriter, now: datetime, is_stopping: Callable[[], bool] = bool) -> Drained:

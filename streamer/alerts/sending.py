@@ -1,0 +1,124 @@
+"""Posts to addresses that somebody entered: resolved, checked and connected to the checked address, nothing else.
+
+Redirects are not followed and no proxy of the environment is used, so the check holds for what is really contacted.
+"""
+
+import socket
+import ssl
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from urllib.parse import urlsplit
+
+import httpx
+
+from core.settings import Network
+from rules.addresses import refusal
+
+SEND_SECONDS = 5.0
+USER_AGENT = "LangWatch-Anomaly-Dispatcher/1.0"
+_ANSWER_CHARACTERS = 200
+
+
+class AddressRefused(Exception):
+    """The address may not be contacted; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Where a destination may lie. Operators may point at private networks, tenants at those listed."""
+
+    is_operator: bool
+    allowed_networks: Sequence[Network] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the other side said: its status, the start of its body, and how long it asks us to wait."""
+
+    status: int
+    text: str
+    retry_after_seconds: float | None
+
+
+@contextmanager
+def _client() -> Iterator[httpx.Client]:
+    """Open a client that is closed under a call that takes too long in all: a timeout of httpx bounds each
+    read alone, so an answer of one byte now and then would hold every other alert."""
+    client = httpx.Client(
+        verify=_tls(),
+        timeout=SEND_SECONDS,
+        follow_redirects=False,
+        trust_env=False,
+        headers={"User-Agent": USER_AGENT},
+    )
+    watch = threading.Timer(2 * SEND_SECONDS, client.close)
+    watch.start()
+    try:
+        yield client
+    finally:
+        watch.cancel()
+        client.close()
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    return httpx.create_ssl_context(trust_env=False)
+
+
+def post_json(url: str, body: bytes, reach: Reach) -> Answer:
+    """Post a JSON body and return the answer, whatever its status.
+
+    Raises AddressRefused, and httpx.TransportError when no answer came within SEND_SECONDS.
+    """
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if parts.scheme not in ("http", "https") or not host:
+        raise AddressRefused("not an http or https address")
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    last: httpx.ConnectError | None = None
+    for address in _checked(host, port, reach):
+        shown = f"[{address}]" if ":" in address else address
+        headers = {"Host": parts.netloc.rpartition("@")[2], "Content-Type": "application/json"}
+        request = httpx.Request(
+            "POST",
+            parts._replace(netloc=f"{shown}:{port}").geturl(),
+            content=body,
+            headers=headers,
+            # The certificate is checked against the name that was entered, not the address.
+            extensions={"sni_hostname": host},
+        )
+        try:
+            with _client() as client:
+                return _answer(client, request)
+        except httpx.ConnectError as error:
+            last = error
+    raise last or httpx.ConnectError("the name has no address")
+
+
+def _checked(host: str, port: int, reach: Reach) -> list[str]:
+    """Return the addresses of a host, each allowed. One that is not refuses the whole host."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise httpx.ConnectError(f"the name can't be resolved: {error}") from None
+    addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    for address in addresses:
+        reason = refusal(address, reach.is_operator, reach.allowed_networks)
+        if reason:
+            raise AddressRefused(f"{host} is a {reason}, which may not be contacted")
+    return addresses
+
+
+def _answer(client: httpx.Client, request: httpx.Request) -> Answer:
+    response = client.send(request, stream=True)
+    try:
+        # Only the start is kept, and only the start is read.
+        start = next(response.iter_bytes(_ANSWER_CHARACTERS), b"")
+    finally:
+        response.close()
+    after = response.headers.get("retry-after", "")
+    seconds = float(after) if after.isdigit() and len(after) < 8 else None
+    return Answer(response.status_code, start.decode(errors="replace"), seconds)

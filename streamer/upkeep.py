@@ -1,0 +1,19 @@
+"""Clears away what has run out in the control database. Nothing waits for it: expiry is judged when read."""
+
+from datetime import datetime, timedelta
+
+from core.database import transaction
+from core.models import OneTimeLink, leasing
+
+# Long enough for a person to be told that a link has expired rather than never existed.
+KEEP_EXPIRED_LINKS = timedelta(days=7)
+
+
+def purge_expired(now: datetime) -> dict[str, int]:
+    """Delete expired leases and long-expired links; return how many of each, without zeros."""
+    leases = leasing.drop_expired(now)
+    with transaction():
+        old = OneTimeLink.expires_at < now - KEEP_EXPIRED_LINKS
+        links: int = OneTimeLink.delete().where(old).execute()  # type: ignore[misc]
+    counts = {"leases": leases, "links": links}
+    return {name: count for name, count in counts.items() if count}
