@@ -247,11 +247,15 @@ async def site(
             OutputHistory(),
             sandbox_pace=Pace(0.001, 0.001),
         )
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(fake.serve, door)
-            serving = front_door(create_app(gateway), limits or ServerLimits(), send_buffer_bytes)
-            async with serving as front:
-                yield Site(gateway, front, fake, keyring, Path(directory), limit)
-            nursery.cancel_scope.cancel()
-        gateway.pool.close()
-        spool.close()
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(fake.serve, door)
+                serving = front_door(
+                    create_app(gateway), limits or ServerLimits(), send_buffer_bytes
+                )
+                async with serving as front:
+                    yield Site(gateway, front, fake, keyring, Path(directory), limit)
+                nursery.cancel_scope.cancel()
+        finally:
+            gateway.pool.close()
+            spool.close()
