@@ -15,5 +15,6 @@ def provider_process() -> Iterator[FakeProvider]:
 
 @pytest.fixture
 def provider(provider_process: FakeProvider) -> FakeProvider:
+    provider_process.wait_for(lambda state: state["open_calls"] == 0)
     provider_process.reset()
     return provider_process
