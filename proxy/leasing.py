@@ -19,7 +19,6 @@ from rules.slices import (
     IDLE_SECONDS,
     REST_SECONDS,
     cushion_nanousd,
-    is_scarce,
     low_water_nanousd,
     surplus_nanousd,
 )
@@ -142,14 +141,19 @@ def _gift(period: Period, is_needed: bool, now_s: float) -> int:
     if period is not limit.current or period.is_yielding:
         period.is_yielding = False
         return available
+    if limit.is_gone:
+        return available
     if is_needed:
         return 0
-    idle_seconds = now_s - period.used_s
-    if idle_seconds >= IDLE_SECONDS or limit.is_gone:
-        return available
-    if is_scarce(limit.terms.limit_nanousd, period.free_nanousd):
-        return surplus_nanousd(available, 2 * period.low_water_nanousd, idle_seconds)
-    return 0
+    return surplus_nanousd(
+        Slice(
+            limit.terms.limit_nanousd,
+            available,
+            period.free_nanousd,
+            2 * period.low_water_nanousd,
+            now_s - period.used_s,
+        )
+    )
 
 
 def _want(period: Period, need: int, now_s: float) -> LeaseWant | None:

@@ -5,12 +5,17 @@ most one eighth of what the others leave. Each loan takes a share of what is lef
 the remaining amount, any number of workers fits, and near the limit each request borrows exactly its need.
 """
 
+from dataclasses import dataclass
+
 _SHARE_OF_LIMIT = 20
 _SHARE_OF_REST = 8
 REST_SECONDS = 1.0
 """A limit that nobody used for this long rests: nothing is borrowed ahead for it."""
 IDLE_SECONDS = 5.0
 """A slice that nobody used for this long goes back, whatever is left of the limit."""
+# A million fresh tokens of the dearest list prices and the longest estimated answer stay below 25 USD: while
+# more than that is free, no resting slice is what another worker's call lacks.
+_AMPLE_NANOUSD = 25_000_000_000
 
 
 def cushion_nanousd(limit_nanousd: int, reachable_nanousd: int) -> int:
@@ -23,13 +28,24 @@ def low_water_nanousd(cushion_nanousd: int) -> int:
     return cushion_nanousd // 2
 
 
-def is_scarce(limit_nanousd: int, free_nanousd: int) -> bool:
-    """Say whether so little is free that an idle slice may be keeping another worker from its calls."""
-    return free_nanousd < limit_nanousd // _SHARE_OF_LIMIT
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """What a worker could give back of one limit, in nano-USD, and how long nobody used it."""
+
+    limit_nanousd: int
+    available_nanousd: int
+    free_nanousd: int
+    cushion_nanousd: int
+    idle_seconds: float
 
 
-def surplus_nanousd(available_nanousd: int, cushion_nanousd: int, idle_seconds: float) -> int:
-    """Return what a worker gives back of a scarce limit: all when it rests, else what is above its cushion."""
-    if idle_seconds >= REST_SECONDS:
-        return max(0, available_nanousd)
-    return max(0, available_nanousd - cushion_nanousd)
+def surplus_nanousd(part: Slice) -> int:
+    """Return what goes back now, so that a slice at rest never keeps another worker's call from a limit."""
+    available = max(0, part.available_nanousd)
+    if part.idle_seconds >= IDLE_SECONDS:
+        return available
+    if part.idle_seconds >= REST_SECONDS and part.free_nanousd < _AMPLE_NANOUSD:
+        return available
+    if part.free_nanousd * _SHARE_OF_LIMIT < part.limit_nanousd:
+        return max(0, available - part.cushion_nanousd)
+    return 0

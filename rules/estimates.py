@@ -1,0 +1,82 @@
+"""What a call will probably consume, judged before it is sent. Prices nothing and remembers no prompt.
+
+The input follows from the body's size, a little too high on purpose. The output is the least of what the
+caller allows, what this key and model used before, and a ceiling: a caller who names an absurd maximum must
+not set the whole budget aside.
+"""
+
+from collections import OrderedDict
+
+from rules.usage import Usage
+
+BYTES_PER_TOKEN = 3.5
+DEFAULT_OUTPUT_TOKENS = 4096
+MAX_OUTPUT_TOKENS = 32_000
+ENOUGH_SAMPLES = 5
+_KEPT_SAMPLES = 32
+_MAX_SERIES = 10_000
+_MARGIN = 1.5
+_PERCENTILE = 0.95
+
+
+class OutputHistory:
+    """How many output tokens calls used lately, by key and model and by model alone. Bounded; oldest go first."""
+
+    def __init__(self, max_series: int = _MAX_SERIES) -> None:
+        self._max_series = max_series
+        self._series: OrderedDict[tuple[str, str], _Series] = OrderedDict()
+
+    def add(self, vk_id: str, model: str, output_tokens: int) -> None:
+        """Note what one completed call used."""
+        for name in ((vk_id, model), ("", model)):
+            series = self._series.get(name)
+            if series is None:
+                series = self._series[name] = _Series()
+                if len(self._series) > self._max_series:
+                    self._series.popitem(last=False)
+            else:
+                self._series.move_to_end(name)
+            series.add(output_tokens)
+
+    def p95_tokens(self, vk_id: str, model: str) -> int | None:
+        """Return what 95 percent of the key's calls to a model stay within; of all keys' when it has too few.
+
+        None when even those are fewer than five.
+        """
+        for name in ((vk_id, model), ("", model)):
+            series = self._series.get(name)
+            if series is not None and len(series.samples) >= ENOUGH_SAMPLES:
+                return series.p95_tokens
+        return None
+
+
+class _Series:
+    __slots__ = ("_next", "p95_tokens", "samples")
+
+    def __init__(self) -> None:
+        self.samples: list[int] = []
+        self.p95_tokens = 0
+        self._next = 0
+
+    def add(self, tokens: int) -> None:
+        if len(self.samples) < _KEPT_SAMPLES:
+            self.samples.append(tokens)
+        else:
+            self.samples[self._next] = tokens
+            self._next = (self._next + 1) % _KEPT_SAMPLES
+        # Sorted here, where nobody waits, and not where a call is admitted.
+        ordered = sorted(self.samples)
+        self.p95_tokens = ordered[min(len(ordered) - 1, int(len(ordered) * _PERCENTILE))]
+
+
+def estimate_usage(body_bytes: int, max_tokens: int | None, p95_tokens: int | None) -> Usage:
+    """Return the probable usage of a call; ``p95_tokens`` is ``OutputHistory.p95_tokens`` for it."""
+    allowed = DEFAULT_OUTPUT_TOKENS if max_tokens is None else max(0, max_tokens)
+    if p95_tokens is not None:
+        usual = int(p95_tokens * _MARGIN) + 1
+        # A caller without a maximum may well get more than the default: then the history alone decides.
+        allowed = usual if max_tokens is None else min(allowed, usual)
+    return Usage(
+        input_tokens=int(body_bytes / BYTES_PER_TOKEN) + 1,
+        output_tokens=min(allowed, MAX_OUTPUT_TOKENS),
+    )
