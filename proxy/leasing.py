@@ -18,6 +18,7 @@ from proxy.limit_state import NEVER_TOLD, Period
 from rules.slices import (
     IDLE_SECONDS,
     REST_SECONDS,
+    Slice,
     cushion_nanousd,
     low_water_nanousd,
     surplus_nanousd,
