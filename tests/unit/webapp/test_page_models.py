@@ -1,0 +1,106 @@
+"""What pages say, worked out from plain values: health of a source, state of a job, the sentence of a rule."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from core.models import IngestionSource, JobHeartbeat
+from webapp.page_models import anomaly_rules, jobs
+from webapp.page_models.governance import View
+from webapp.page_models.ingestion_sources import curl_example
+from webapp.page_models.shell import Shell
+from webapp.page_models.sources_health import health_of
+
+NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("fields", "label"),
+    [
+        ({}, "Awaiting first event"),
+        ({"last_event_at": NOW, "status": "active"}, "Active"),
+        ({"last_event_at": NOW - timedelta(hours=25), "status": "active"}, "Stale"),
+        ({"last_event_at": NOW, "status": "active", "error_count": 1}, "Degraded"),
+        ({"last_event_at": NOW, "status": "active", "error_count": 3}, "Down"),
+        ({"last_event_at": NOW - timedelta(days=8), "status": "active"}, "Down"),
+        ({"last_event_at": NOW, "status": "disabled"}, "Disabled"),
+        ({"last_event_at": NOW, "status": "disabled", "archived_at": NOW}, "Archived"),
+    ],
+)
+def test_a_source_is_as_healthy_as_its_errors_and_its_last_event(
+    fields: dict[str, object], label: str
+) -> None:
+    assert health_of(IngestionSource(**fields), NOW).label == label
+
+
+@pytest.mark.parametrize(
+    ("outcome", "ago", "label"),
+    [
+        ("ok", timedelta(seconds=90), "On time"),
+        ("running", timedelta(seconds=5), "Running"),
+        ("failed", timedelta(seconds=5), "Failed"),
+        ("ok", timedelta(seconds=211), "Late"),
+        ("running", timedelta(minutes=9), "Late"),
+    ],
+)
+def test_a_job_is_late_after_three_of_its_intervals(
+    outcome: str, ago: timedelta, label: str
+) -> None:
+    beat = JobHeartbeat(name="x", interval_seconds=60, outcome=outcome, last_started_at=NOW - ago)
+    assert jobs.row_of(beat, NOW).label == label
+
+
+def test_a_rule_reads_as_a_sentence_and_says_what_is_missing() -> None:
+    threshold = {"windowSec": 5400, "ratioVsBaseline": 2.0, "minBaselineUsd": 1}
+    said = anomaly_rules.sentence(threshold, "Source agents")
+    assert "spend of source agents within 1 h 30 min reaches 2 times" in said
+    assert "at least $1.00" in said
+    for name in threshold:
+        rest = {key: value for key, value in threshold.items() if key != name}
+        assert name in anomaly_rules.sentence(rest, "")
+
+
+@pytest.mark.parametrize("typed", ["", "x", "nan", "inf"])
+def test_a_threshold_needs_finite_numbers(typed: str) -> None:
+    with pytest.raises(ValueError, match="ratio must be a number"):
+        anomaly_rules.threshold_of(anomaly_rules.DEFAULTS | {"ratio": typed})
+
+
+def test_a_view_keeps_what_it_knows_and_turns_the_order_on_the_second_press() -> None:
+    view = View.read({"group": "model", "sort": "requests", "dir": "desc", "other": "x"})
+    assert view == View("model", "requests", True)
+    assert View.read({"group": "planet", "sort": "'; --", "dir": "?"}) == View()
+    assert view.sort_query("requests").endswith("sort=requests&dir=asc")
+    assert view.sort_query("spend").endswith("sort=spend&dir=desc")
+    assert (view.direction("requests"), view.direction("spend")) == ("descending", "")
+
+
+def test_the_shown_command_carries_the_secret_and_the_moment() -> None:
+    command = curl_example("http://h/api/ingest/otel/src_1", "lw_is_x", NOW)
+    assert "Authorization: Bearer lw_is_x" in command
+    assert f'"startTimeUnixNano": "{int(NOW.timestamp())}000000000"' in command
+
+
+def test_the_navigation_shows_what_may_be_opened_and_govern_only_behind_its_gate() -> None:
+    def shell(*permissions: str, governs: bool) -> list[tuple[str, str]]:
+        frame = Shell("Acme", "Ada", "a@b", governs, permissions.__contains__, "t")
+        return [(section.caption, e.label) for section in frame.sections() for e in section.entries]
+
+    everything = ("governance:view", "organization:manage")
+    assert shell(*everything, governs=True) == [("Observe", "Jobs"), ("Govern", "Governance")]
+    assert shell(*everything, governs=False) == [("Observe", "Jobs")]
+    assert shell("organization:view", governs=True) == []
+    assert Shell.signed_out("t").sections() == ()
+
+
+def test_an_entry_is_marked_on_its_pages_and_no_others() -> None:
+    frame = Shell("Acme", "Ada", "a@b", True, lambda _: True, "t")
+    entry = frame.sections()[1].entries[0]
+    paths = (
+        "/governance",
+        "/governance/anomalies/x",
+        "/settings/governance/anomaly-rules",
+        "/settings/jobs",
+        "/governances",
+    )
+    assert [entry.is_current(path) for path in paths] == [True, True, True, False, False]
