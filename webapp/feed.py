@@ -13,11 +13,7 @@ LOOK_SECONDS = 0.25
 
 
 class ChangeFeed:
-    """The newest revision, looked up at most every quarter second however many wait.
-
-    Changes made in this process wake the waiting at once when ``wake`` is called; those of other processes are
-    seen at the next look.
-    """
+    """The newest revision, looked up at most every quarter second however many wait."""
 
     def __init__(self, newest: Callable[[], int] = changes.current_revision) -> None:
         self._newest = newest
@@ -48,12 +44,6 @@ class ChangeFeed:
                     return []
                 self._condition.wait(min(left, LOOK_SECONDS))
 
-    def wake(self) -> None:
-        """Let those who wait look now: this process has changed something."""
-        with self._condition:
-            self._looked_at = 0.0
-            self._condition.notify_all()
-
     def close(self) -> None:
         """Answer everyone who waits, and nobody waits from then on: the server is stopping."""
         with self._condition:
@@ -64,7 +54,6 @@ class ChangeFeed:
         with self._looking:
             now = time.monotonic()
             if now - self._looked_at >= LOOK_SECONDS:
-                # Set before the query, so that a wake during it is not lost.
                 self._looked_at = now
                 self.current_revision()
             return self._revision
