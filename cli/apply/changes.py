@@ -350,6 +350,7 @@ class _Applying:
             rule.threshold,
             list(rule.destinations),
             rule.description,
+            is_operator=True,
         )
         rule_id = self._id("anomaly rule", rule.name)
 

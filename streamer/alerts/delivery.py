@@ -22,7 +22,7 @@ from core.secrets import Sealer, SealError
 from core.settings import Settings
 from streamer.alerts.channels import CHANNELS
 from streamer.alerts.payload import alert_payload
-from streamer.alerts.sending import AddressRefused, Answer, Reach, post_json
+from streamer.alerts.sending import SEND_SECONDS, AddressRefused, Answer, Reach, post_json
 
 LOG = logging.getLogger(__name__)
 QUICK_RETRY_SECONDS = (0.25, 0.5)
@@ -42,6 +42,8 @@ class Outlet:
     settings: Settings
     stopping: threading.Event
     clock: Callable[[], datetime] = utcnow
+    send_seconds: float = SEND_SECONDS
+    quick_retry_seconds: tuple[float, ...] = QUICK_RETRY_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,7 @@ def _round(outlet: Outlet, delivery: AlertDelivery) -> Outcome:
     except (SealError, KeyError, ValueError) as error:
         return Outcome(is_final=True, error=f"the destination can't be used: {error}")
     outcome = _try(url, body, reach)
-    for pause_seconds in QUICK_RETRY_SECONDS:
+    for pause_seconds in outlet.quick_retry_seconds:
         if outcome.is_sent or outcome.is_final or outcome.wait is not None:
             break
         if outlet.stopping.wait(pause_seconds):
@@ -126,7 +128,8 @@ def _request(outlet: Outlet, delivery: AlertDelivery) -> tuple[str, bytes, Reach
     if anomaly is None:
         raise ValueError("its anomaly is gone")
     settings = outlet.settings
-    reach = Reach(destination.get("operator") is True, settings.allowed_private_networks)
+    is_operator = destination.get("operator") in (True, "true")
+    reach = Reach(is_operator, settings.allowed_private_networks, outlet.send_seconds)
     body = channel.body(alert_payload(anomaly, settings.web_url))
     return destination[channel.address_field], body, reach
 

@@ -28,10 +28,12 @@ class AddressRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """Where a destination may lie. Operators may point at private networks, tenants at those listed."""
+    """Where a destination may lie, and how long it may take. Operators may point at private networks, tenants at
+    those listed."""
 
     is_operator: bool
     allowed_networks: Sequence[Network] = ()
+    seconds: float = SEND_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +46,17 @@ class Answer:
 
 
 @contextmanager
-def _client() -> Iterator[httpx.Client]:
+def _client(seconds: float) -> Iterator[httpx.Client]:
     """Open a client that is closed under a call that takes too long in all: a timeout of httpx bounds each
     read alone, so an answer of one byte now and then would hold every other alert."""
     client = httpx.Client(
         verify=_tls(),
-        timeout=SEND_SECONDS,
+        timeout=seconds,
         follow_redirects=False,
         trust_env=False,
         headers={"User-Agent": USER_AGENT},
     )
-    watch = threading.Timer(2 * SEND_SECONDS, client.close)
+    watch = threading.Timer(2 * seconds, client.close)
     watch.start()
     try:
         yield client
@@ -71,7 +73,7 @@ def _tls() -> ssl.SSLContext:
 def post_json(url: str, body: bytes, reach: Reach) -> Answer:
     """Post a JSON body and return the answer, whatever its status.
 
-    Raises AddressRefused, and httpx.TransportError when no answer came within SEND_SECONDS.
+    Raises AddressRefused, and httpx.TransportError when no answer came in time.
     """
     parts = urlsplit(url)
     host = parts.hostname or ""
@@ -91,7 +93,7 @@ def post_json(url: str, body: bytes, reach: Reach) -> Answer:
             extensions={"sni_hostname": host},
         )
         try:
-            with _client() as client:
+            with _client(reach.seconds) as client:
                 return _answer(client, request)
         except httpx.ConnectError as error:
             last = error
