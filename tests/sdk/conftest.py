@@ -5,30 +5,34 @@ from collections.abc import Iterator
 import pytest
 
 from tests.provider.handle import FakeProvider
-from tests.sdk.targets import ANTHROPIC_PROVIDER_KEY, OPENAI_PROVIDER_KEY, Target, headers_of
+from tests.sdk.targets import Target, headers_of, straight, through
+from tests.stack import Stack
+from tests.stack_config import ANTHROPIC_UPSTREAM_KEY, OPENAI_UPSTREAM_KEY
 
 
 @pytest.fixture
 def direct(provider: FakeProvider) -> Target:
-    return Target(
-        url=provider.url,
-        provider=provider,
-        openai_key=OPENAI_PROVIDER_KEY,
-        anthropic_key=ANTHROPIC_PROVIDER_KEY,
-        through_gateway=False,
-    )
+    return straight(provider)
 
 
-@pytest.fixture(params=["direct"])
-def target(request: pytest.FixtureRequest) -> Iterator[Target]:
-    """The target, and afterwards: the provider saw its own keys and nothing of ours."""
-    chosen: Target = request.getfixturevalue(request.param)
+@pytest.fixture
+def gateway(stack: Stack, provider: FakeProvider) -> Iterator[Target]:
+    """The gateway; afterwards: the provider saw its own key for the dialect and nothing of ours."""
+    chosen = through(stack.gateway, provider)
     yield chosen
-    for call in chosen.provider.calls():
+    for call in provider.calls():
         headers = headers_of(call)
-        presented = headers.get("x-api-key") or headers.get("authorization", "")
-        assert presented.removeprefix("Bearer ") in (OPENAI_PROVIDER_KEY, ANTHROPIC_PROVIDER_KEY)
-        if chosen.through_gateway:
-            seen = " ".join([call["target"], str(call["headers"]), call["body"] or ""])
-            assert chosen.openai_key not in seen
-            assert chosen.anthropic_key not in seen
+        presented = headers.get("x-api-key") or headers["authorization"]
+        is_openai = call["target"].startswith("/v1/chat/")
+        own = OPENAI_UPSTREAM_KEY if is_openai else ANTHROPIC_UPSTREAM_KEY
+        assert presented.removeprefix("Bearer ") == own
+        seen = " ".join([call["target"], str(call["headers"]), call["body"] or ""])
+        assert chosen.openai_key not in seen
+        assert not [name for name in headers if name.startswith("x-langwatch")]
+
+
+@pytest.fixture(params=["direct", "gateway"])
+def target(request: pytest.FixtureRequest) -> Target:
+    """The fake provider itself, then the gateway in front of it."""
+    chosen: Target = request.getfixturevalue(request.param)
+    return chosen

@@ -13,10 +13,9 @@ import httpx2
 import openai
 
 from tests.provider.handle import FakeProvider
+from tests.stack_config import ANTHROPIC_UPSTREAM_KEY, DEV_KEY, OPENAI_UPSTREAM_KEY
 
 TIMEOUT_SECONDS = 10
-OPENAI_PROVIDER_KEY = "sk-provider-openai-3b1c9e7f"
-ANTHROPIC_PROVIDER_KEY = "sk-ant-provider-8d2f4a6e"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +96,16 @@ class Target:
             event_hooks={"request": [self.sent.note_async]},
             trust_env=False,
         )
+
+
+def straight(provider: FakeProvider) -> Target:
+    """The provider itself, with its own keys."""
+    return Target(provider.url, provider, OPENAI_UPSTREAM_KEY, ANTHROPIC_UPSTREAM_KEY, False)
+
+
+def through(gateway_url: str, provider: FakeProvider) -> Target:
+    """The gateway in front of the provider, with one virtual key for both dialects."""
+    return Target(gateway_url, provider, DEV_KEY, DEV_KEY, True)
 
 
 def headers_of(call: dict[str, Any]) -> dict[str, str]:
