@@ -28,7 +28,7 @@ def create_app(gateway: Gateway) -> App:
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         incoming = read_headers(scope["headers"])
-        identity = gateway.identities.mint(*incoming.trace)
+        identity = gateway.identities.mint(incoming.trace)
         route = find(scope["path"])
         try:
             if route is not None and route.serves is Serves.EXCHANGE and scope["method"] == "POST":

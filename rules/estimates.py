@@ -5,6 +5,7 @@ caller allows, what this key and model used before, and a ceiling: a caller who 
 not set the whole budget aside.
 """
 
+from bisect import bisect_left, insort
 from collections import OrderedDict
 
 from rules.usage import Usage
@@ -51,21 +52,24 @@ class OutputHistory:
 
 
 class _Series:
-    __slots__ = ("_next", "p95_tokens", "samples")
+    __slots__ = ("_next", "_ordered", "p95_tokens", "samples")
 
     def __init__(self) -> None:
         self.samples: list[int] = []
         self.p95_tokens = 0
         self._next = 0
+        self._ordered: list[int] = []
 
     def add(self, tokens: int) -> None:
+        # Kept in order here, where nobody waits, and not where a call is admitted.
+        ordered = self._ordered
         if len(self.samples) < _KEPT_SAMPLES:
             self.samples.append(tokens)
         else:
+            del ordered[bisect_left(ordered, self.samples[self._next])]
             self.samples[self._next] = tokens
             self._next = (self._next + 1) % _KEPT_SAMPLES
-        # Sorted here, where nobody waits, and not where a call is admitted.
-        ordered = sorted(self.samples)
+        insort(ordered, tokens)
         self.p95_tokens = ordered[min(len(ordered) - 1, int(len(ordered) * _PERCENTILE))]
 
 

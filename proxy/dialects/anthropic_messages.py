@@ -5,14 +5,14 @@ from typing import Any
 import msgspec
 
 from proxy.dialects.dialect import Ask, Counts, Dialect, Reading, merged, text_bytes, token_count
-from proxy.dialects.request_fields import checked_model, refused_json, require_messages
+from proxy.dialects.request_fields import check_request, refused_json
 
 _GENERATED = ("text", "thinking", "partial_json")
 """The fields of a delta that hold generated text; signatures and citations are not billed as such."""
 
 
 class _Request(msgspec.Struct, gc=False):
-    model: str | None = None
+    model: str = ""
     messages: msgspec.Raw = msgspec.Raw()
     stream: Any = None
     max_tokens: Any = None
@@ -44,9 +44,11 @@ def read_request(body: bytes) -> Ask:
         request = _request.decode(body)
     except (msgspec.DecodeError, RecursionError) as error:
         raise refused_json(error) from None
-    model = checked_model(request.model, "messages")
-    require_messages(request.messages)
-    return Ask(model, request.stream is True, token_count(request.max_tokens), True)
+    check_request(request.model, request.messages, "messages")
+    limit = request.max_tokens
+    return Ask(
+        request.model, request.stream is True, None if limit is None else token_count(limit), True
+    )
 
 
 def read_event(data: bytes, reading: Reading) -> None:

@@ -6,13 +6,13 @@ import msgspec
 
 from core.fault import Fault, Refused
 from proxy.dialects.dialect import Ask, Counts, Dialect, Reading, merged, text_bytes, token_count
-from proxy.dialects.request_fields import checked_model, refused_json, require_messages
+from proxy.dialects.request_fields import check_request, refused_json
 
 _DONE = b"[DONE]"
 
 
 class _Request(msgspec.Struct, gc=False):
-    model: str | None = None
+    model: str = ""
     messages: msgspec.Raw = msgspec.Raw()
     stream: Any = None
     stream_options: Any = None
@@ -40,20 +40,19 @@ def read_request(body: bytes) -> Ask:
         request = _request.decode(body)
     except (msgspec.DecodeError, RecursionError) as error:
         raise refused_json(error) from None
-    model = checked_model(request.model, "chat")
-    require_messages(request.messages)
-    limit = token_count(request.max_completion_tokens)
+    check_request(request.model, request.messages, "chat")
+    limit, options = request.max_completion_tokens, request.stream_options
+    if limit is None:
+        limit = request.max_tokens
     return Ask(
-        model,
+        request.model,
         request.stream is True,
-        token_count(request.max_tokens) if limit is None else limit,
-        _asks_usage(request.stream_options),
+        None if limit is None else token_count(limit),
+        None if options is None else _asks_usage(options),
     )
 
 
 def _asks_usage(options: object) -> bool | None:
-    if options is None:
-        return None
     if not isinstance(options, dict):
         raise Refused(Fault.BAD_REQUEST, "`stream_options` must be an object.")
     asked = options.get("include_usage")

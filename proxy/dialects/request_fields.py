@@ -18,29 +18,28 @@ def refused_json(error: Exception) -> Refused:
     return Refused(Fault.BAD_REQUEST, f"The request body is not valid JSON: {error}.")
 
 
-def checked_model(model: str | None, request_type: str) -> str:
-    """Return the model that a request names. Raises Refused."""
-    if not model or not model.strip():
-        raise Refused(
+def check_request(model: str, messages: msgspec.Raw, request_type: str) -> None:
+    """Raise Refused unless a request names a model and holds at least one message."""
+    if not model or len(model) > MAX_MODEL_CHARACTERS or not model.isprintable():
+        raise _bad_model(model, request_type)
+    if memoryview(messages).nbytes < _EMPTY_LIST_BYTES:
+        _check_short_messages(bytes(messages))
+
+
+def _bad_model(model: str, request_type: str) -> Refused:
+    if not model.strip():
+        return Refused(
             Fault.MISSING_MODEL,
             "The request names no model: put one in the top-level field `model` of the body.",
             request_type=request_type,
         )
-    if len(model) > MAX_MODEL_CHARACTERS or not model.isprintable():
-        raise Refused(
-            Fault.BAD_REQUEST, "The field `model` is too long or holds control characters."
-        )
-    return model
+    return Refused(Fault.BAD_REQUEST, "The field `model` is too long or holds control characters.")
 
 
-def require_messages(messages: msgspec.Raw) -> None:
-    """Raise Refused unless there is at least one message."""
-    size = memoryview(messages).nbytes
-    if size == 0:
+def _check_short_messages(messages: bytes) -> None:
+    if not messages:
         raise Refused(Fault.BAD_REQUEST, "The field `messages` is missing.")
-    if size < _EMPTY_LIST_BYTES:
-        text = bytes(messages)
-        if text[:1] != b"[":
-            raise Refused(Fault.BAD_REQUEST, "The field `messages` must be a list.")
-        if not text[1:-1].strip():
-            raise Refused(Fault.BAD_REQUEST, "The field `messages` is empty.")
+    if messages[:1] != b"[":
+        raise Refused(Fault.BAD_REQUEST, "The field `messages` must be a list.")
+    if not messages[1:-1].strip():
+        raise Refused(Fault.BAD_REQUEST, "The field `messages` is empty.")

@@ -55,6 +55,7 @@ class Call:
         "ask",
         "begun",
         "body",
+        "charges",
         "code",
         "dialect",
         "estimate",
@@ -105,6 +106,8 @@ class Call:
         self.price: Price = FREE_PRICE
         self.estimate = NO_USAGE
         self.hold: Hold | None = None
+        self.charges: list[tuple[str, int]] = []
+        """The limits and periods that the hold was taken in."""
         self.admitted_s = 0.0
         self.hides_usage = False
         self.is_dispatched = False

@@ -9,7 +9,7 @@ _TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]
 _HEX_TRACE = re.compile(r"[0-9a-f]{32}")
 _HEX_SPAN = re.compile(r"[0-9a-f]{16}")
 _NO_TRACE, _NO_SPAN = "0" * 32, "0" * 16
-_BITS = 120 + 128 + 64
+_BYTES = (120 + 128 + 64) // 8
 
 
 class Identity(NamedTuple):
@@ -30,19 +30,19 @@ class Identities:
     """Mints identities. One generator a process, seeded by the system, so no call waits for the kernel."""
 
     def __init__(self, seed: bytes | None = None) -> None:
-        self._bits = random.Random(os.urandom(32) if seed is None else seed).getrandbits
+        generator = random.Random(os.urandom(32) if seed is None else seed)  # noqa: S311
+        self._bytes = generator.randbytes
 
-    def mint(self, traceparent: bytes = b"", trace: bytes = b"", parent: bytes = b"") -> Identity:
+    def mint(self, caller: tuple[bytes, bytes, bytes] | None = None) -> Identity:
         """Return a fresh identity, a child of the caller's span where one is validly given.
 
-        ``trace`` and ``parent`` are our own headers and win over the W3C ``traceparent``.
+        ``caller`` holds the W3C ``traceparent``, then our own trace and parent, which win over it.
         """
-        text = f"{self._bits(_BITS):078x}"
-        request_id = f"req_{text[:30]}"
-        if not (traceparent or trace):
-            return Identity(request_id, text[30:62], text[62:])
-        trace_id, parent_id = _given(traceparent, trace, parent)
-        return Identity(request_id, trace_id or text[30:62], text[62:], parent_id)
+        text = self._bytes(_BYTES).hex()
+        if caller is None:
+            return Identity("req_" + text[:30], text[30:62], text[62:])
+        trace_id, parent_id = _given(*caller)
+        return Identity("req_" + text[:30], trace_id or text[30:62], text[62:], parent_id)
 
 
 def _given(traceparent: bytes, trace: bytes, parent: bytes) -> tuple[str, str]:

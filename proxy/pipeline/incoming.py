@@ -39,9 +39,19 @@ _DROPPED = frozenset(
     }
 ) - {b"connection", b"upgrade"}
 _DROPPED_PREFIXES = (b"x-langwatch-", b"x-litellm-", b"x-forwarded-")
-_PASS, _CONSUME, _NOTE, _DROP = range(4)
+_MAX_SESSION_CHARACTERS = 128
+_DROP, _FORWARD, _CONSUME = 0, 1, 2
 _ROLES = dict.fromkeys(_DROPPED, _DROP)
-_ROLES |= dict.fromkeys(_CONSUMED, _CONSUME) | dict.fromkeys(_NOTED, _NOTE)
+_ROLES |= dict.fromkeys(_CONSUMED, _CONSUME) | dict.fromkeys(_NOTED, _CONSUME | _FORWARD)
+_MAX_ROLES = 4096
+"""Names met are remembered with their role, so that most requests test no prefix."""
+
+
+def _learn(name: bytes) -> int:
+    role = _DROP if name.startswith(_DROPPED_PREFIXES) else _FORWARD
+    if len(_ROLES) < _MAX_ROLES:
+        _ROLES[name] = role
+    return role
 
 
 class Incoming(NamedTuple):
@@ -58,6 +68,9 @@ class Incoming(NamedTuple):
     def presented_key(self) -> str:
         """The virtual key as presented, in whichever header; empty when there is none."""
         consumed = self.consumed
+        bearer = consumed.get(b"authorization", b"")
+        if bearer[:7] == b"Bearer " and (key := bearer[7:].strip()):
+            return key.decode("latin-1")
         for name in KEY_HEADERS:
             value = consumed.get(name)
             if not value:
@@ -71,9 +84,11 @@ class Incoming(NamedTuple):
         return ""
 
     @property
-    def trace(self) -> tuple[bytes, bytes, bytes]:
-        """The caller's trace: ``traceparent``, and our own two headers, which win over it."""
+    def trace(self) -> tuple[bytes, bytes, bytes] | None:
+        """The caller's trace: ``traceparent``, and our own two headers, which win over it; None without."""
         get = self.consumed.get
+        if b"traceparent" not in self.consumed and b"x-langwatch-trace-id" not in self.consumed:
+            return None
         return (
             get(b"traceparent", b""),
             get(b"x-langwatch-trace-id", b""),
@@ -85,7 +100,7 @@ class Incoming(NamedTuple):
         """The conversation that a coding tool says this call belongs to."""
         for name in SESSION_HEADERS:
             if name in self.consumed:
-                return self.consumed[name].decode("latin-1")[:128]
+                return self.consumed[name].decode("latin-1")[:_MAX_SESSION_CHARACTERS]
         return ""
 
 
@@ -96,15 +111,13 @@ def read_headers(headers: Headers) -> Incoming:
     forwarded: Headers = []
     for header in headers:
         name = header[0]
-        role = roles.get(name, _PASS)
-        if role == _PASS:
-            if not name.startswith(_DROPPED_PREFIXES):
-                forwarded.append(header)
-        elif role == _CONSUME:
-            consumed.setdefault(name, header[1])
-        elif role == _NOTE:
-            consumed.setdefault(name, header[1])
+        role = roles.get(name)
+        if role is None:
+            role = _learn(name)
+        if role & _FORWARD:
             forwarded.append(header)
+        if role & _CONSUME and name not in consumed:
+            consumed[name] = header[1]
     if b"connection" in consumed:
         forwarded = _without_connection_options(consumed[b"connection"], forwarded)
     return Incoming(consumed, forwarded)

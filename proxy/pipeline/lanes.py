@@ -33,13 +33,9 @@ class Lane:
 
     def head(self, query: bytes, headers: list[tuple[bytes, bytes]], body_bytes: int) -> bytes:
         """Return the whole head of the request to the provider."""
-        return b"%b%b%b%bcontent-length: %d\r\n\r\n" % (
-            self.request_target,
-            b"?" + query if query else b"",
-            self.fixed_head,
-            header_block(headers),
-            body_bytes,
-        )
+        target = b"%b?%b" % (self.request_target, query) if query else self.request_target
+        length = b"content-length: %d\r\n\r\n" % body_bytes
+        return b"".join((target, self.fixed_head, header_block(headers), length))
 
 
 @dataclass(slots=True)

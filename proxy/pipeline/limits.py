@@ -67,10 +67,12 @@ async def _obtain(
 
 
 def _record(gateway: Gateway, call: Call, hold: Hold) -> None:
+    call.charges = hold.charges
     try:
         gateway.spool.append_admission(admission_line(gateway, call, hold), hold)
     except Refused:
         # Not recorded, so not made: what no ledger row can be kept of is not sent to a provider.
         gateway.holds.release(hold)
+        call.charges = []
         raise
     call.hold = hold

@@ -99,7 +99,7 @@ def admission(gateway: Gateway, call: Call, hold: Hold | None) -> Admission:
         call.ask.is_streamed,
         0 if hold is None or not hold.periods else hold.amount_nanousd,
         call.price.source,
-        [] if hold is None else hold.charges,
+        call.charges,
         identity.trace_id,
         identity.span_id,
         identity.parent_span_id,
@@ -130,7 +130,7 @@ def settlement_line(gateway: Gateway, call: Call, settled: Settled) -> bytes:
         settled.is_estimated,
         settled.price_source,
         None if reading is None else reading.usage,
-        [] if hold is None else hold.charges,
+        call.charges,
         gateway.holds.owner,
         admission(gateway, call, None) if hold is None else None,
     )
