@@ -9,6 +9,7 @@ from core.settings import GOVERNANCE_FLAG, Settings
 from webapp.access import install_access, visitor
 from webapp.csrf import csrf_token
 from webapp.faults import install_faults
+from webapp.lake import install_lake
 from webapp.page_models.shell import Shell
 from webapp.pages import install_look
 from webapp.security import install_headers
@@ -29,6 +30,7 @@ def create_app(settings: Settings) -> Flask:
     install_state(app, settings)
     install_sessions(app, settings)
     install_look(app, current_shell)
+    install_lake(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     install_access(app)

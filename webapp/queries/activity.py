@@ -1,14 +1,21 @@
-"""Reads the lake for one organisation: the lake's own functions, bound to a reader and a tenant."""
+"""Reads the lake for one organisation: the lake's own functions, bound to a reader and a tenant.
+
+What dashboards poll is shared among viewers for a second; what one person pages through is not.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 from core.lake import LakeReader, activity
 from core.lake.activity import DayPoint, SourceActivity, Summary, UserPage, UserSpend
 from rules.activity_events import ActivityEvent
+from webapp.queries.recent import RecentAnswers
+
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,36 +24,52 @@ class LakeActivity:
 
     reader: LakeReader
     organization_id: str
+    recent: RecentAnswers
 
     def summary(self, now: datetime, window_days: int) -> Summary:
         """Return spend, people and calls of the window and of the one before."""
-        return activity.summary(self.reader, self.organization_id, now, window_days)
+        return self._shared(
+            ("summary", window_days),
+            lambda: activity.summary(self.reader, self.organization_id, now, window_days),
+        )
 
     def spend_by_user(
         self, now: datetime, window_days: int, sort: str, descending: bool, limit: int
     ) -> list[UserSpend]:
         """Return the first ``limit`` people in that order."""
-        return activity.spend_by_user(
-            self.reader,
-            self.organization_id,
-            now,
-            window_days,
-            UserPage(sort, descending, limit),
+        page = UserPage(sort, descending, limit)
+        return self._shared(
+            ("people", window_days, page),
+            lambda: activity.spend_by_user(
+                self.reader, self.organization_id, now, window_days, page
+            ),
         )
 
     def spend_over_time(self, now: datetime, window_days: int, group_by: str) -> list[DayPoint]:
         """Return spend by day and group."""
-        return activity.spend_over_time(
-            self.reader, self.organization_id, now, window_days, group_by
+        return self._shared(
+            ("days", window_days, group_by),
+            lambda: activity.spend_over_time(
+                self.reader, self.organization_id, now, window_days, group_by
+            ),
         )
 
     def sources(self, now: datetime) -> Mapping[str, SourceActivity]:
         """Return event counts by source id."""
-        return activity.source_activity(self.reader, self.organization_id, now)
+        return self._shared(
+            ("sources",),
+            lambda: activity.source_activity(self.reader, self.organization_id, now),
+        )
 
     def recent_calls(self, limit: int) -> list[ActivityEvent]:
         """Return the newest calls through the gateway."""
-        return activity.recent_calls(self.reader, self.organization_id, limit)
+        return self._shared(
+            ("calls", limit),
+            lambda: activity.recent_calls(self.reader, self.organization_id, limit),
+        )
+
+    def _shared(self, key: tuple[Hashable, ...], compute: Callable[[], Answer]) -> Answer:
+        return self.recent.ask((self.organization_id, *key), compute)
 
     def events_for_source(
         self, source_id: str, limit: int, before: datetime | None
