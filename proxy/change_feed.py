@@ -30,11 +30,13 @@ class ChangeFeed:
         self,
         control_plane: ControlPlane,
         keyring: Keyring,
+        on_return: Callable[[], None] = lambda: None,
         now_s: Callable[[], float] = time.time,
     ) -> None:
         self.revision: int | None = None
         self._control_plane = control_plane
         self._keyring = keyring
+        self._on_return = on_return
         self._now_s = now_s
 
     async def follow(self) -> None:
@@ -68,6 +70,7 @@ class ChangeFeed:
         if keyring.is_away:
             LOG.info("change_feed_back", extra={"revision": self.revision})
             keyring.evict_copies()
+            self._on_return()
         keyring.is_away = False
         keyring.feed_ok_s = self._now_s()
 

@@ -68,7 +68,8 @@ class Leasing:
             want = _want(period, needs.get(period, 0), now_s)
             if want is not None and len(wants) < MAX_WANTS:
                 wants.append(want)
-            if want is None and gift == 0 and _is_done(period, now_s):
+            is_quiet = want is None and gift == 0 and period not in needs
+            if is_quiet and _is_done(period, now_s):
                 del self._holds.active[period]
         return Round(tuple(wants), tuple(gifts))
 
@@ -142,7 +143,8 @@ def _gift(period: Period, is_needed: bool, now_s: float) -> int:
     if period is not limit.current or period.is_yielding:
         period.is_yielding = False
         return available
-    if limit.is_gone:
+    # Calls that cost more than was held for them may have spent what this slice was cut from.
+    if limit.is_gone or _is_spent(period):
         return available
     if is_needed:
         return 0
