@@ -20,7 +20,7 @@ def refused_json(error: Exception) -> Refused:
 
 def check_request(model: str, messages: msgspec.Raw, request_type: str) -> None:
     """Raise Refused unless a request names a model and holds at least one message."""
-    if not model or len(model) > MAX_MODEL_CHARACTERS or not model.isprintable():
+    if not model.strip() or len(model) > MAX_MODEL_CHARACTERS or not model.isprintable():
         raise _bad_model(model, request_type)
     if memoryview(messages).nbytes < _EMPTY_LIST_BYTES:
         _check_short_messages(bytes(messages))

@@ -30,7 +30,7 @@ class Identities:
     """Mints identities. One generator a process, seeded by the system, so no call waits for the kernel."""
 
     def __init__(self, seed: bytes | None = None) -> None:
-        generator = random.Random(os.urandom(32) if seed is None else seed)  # noqa: S311
+        generator = random.Random(os.urandom(32) if seed is None else seed)
         self._bytes = generator.randbytes
 
     def mint(self, caller: tuple[bytes, bytes, bytes] | None = None) -> Identity:
