@@ -37,9 +37,12 @@ def run(settings: Settings) -> int:
     """Run the web app until SIGTERM, SIGINT or the end of its supervisor; return the exit code."""
     prepare_data_dir(settings.data_dir)
     settings = with_control_plane_secrets(settings)
-    listener = process.inherited_socket() or process.listen_socket(
-        settings.web_host, settings.web_port
-    )
+    try:
+        listener = _listener(settings)
+    except OSError as error:
+        address = f"{settings.web_host}:{settings.web_port}"
+        LOG.error("cannot_listen", extra={"address": address, "reason": error.strerror})
+        return 1
     settings = _with_own_address(settings, listener)
     open_database(settings.control_database_url)
     migrate()
@@ -54,6 +57,11 @@ def run(settings: Settings) -> int:
         _close_database()
     LOG.info("web_stopped")
     return 0
+
+
+def _listener(settings: Settings) -> socket.socket:
+    inherited = process.inherited_socket()
+    return inherited or process.listen_socket(settings.web_host, settings.web_port)
 
 
 def _with_own_address(settings: Settings, listener: socket.socket) -> Settings:
@@ -132,6 +140,8 @@ def _config() -> Config:
     config = Config()
     config.accesslog = None
     config.errorlog = logging.getLogger("hypercorn.error")
+    # It announces its address and how to quit; web_ready says that with our fields.
+    config.errorlog.setLevel(logging.WARNING)
     config.graceful_timeout = GRACEFUL_SECONDS
     config.keep_alive_timeout = KEEP_ALIVE_SECONDS
     config.read_timeout = READ_SECONDS

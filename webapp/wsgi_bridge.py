@@ -24,6 +24,11 @@ Environ = dict[str, Any]
 Wsgi = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
 PAGE_THREADS = 32
+BODY_SECONDS = 60
+BUFFERED_BYTES = 512 * 1024 * 1024
+# A body in single bytes costs more to take apart than it is worth; real clients need a few thousand.
+BODY_PIECES = 50_000
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 # One for each gateway worker that follows the change feed, with room for reconnects.
 POLL_THREADS = 256
 
@@ -37,6 +42,14 @@ class Answer:
     body: bytes
 
 
+class BodyRefused(Exception):
+    """A body that is not taken; ``status`` is the answer, 0 where nobody waits for one."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
 class Bridge:
     """An ASGI application around a WSGI one. ``waits`` says which paths wait for something to happen."""
 
@@ -46,6 +59,7 @@ class Bridge:
         self._waits = waits
         self._pages = trio.CapacityLimiter(PAGE_THREADS)
         self._polls = trio.CapacityLimiter(POLL_THREADS)
+        self._buffered_bytes = 0
 
     async def __call__(
         self, scope: Mapping[str, Any], receive: Receive, send: Send, *_: object
@@ -59,27 +73,48 @@ class Bridge:
             await send({"type": "websocket.close"})
 
     async def _http(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
-        body = await self._body(receive)
-        if body is None:
+        if scope["method"] not in METHODS:
+            await _send(send, _bare(405), scope["method"])
             return
-        if len(body) > self._max_body_bytes:
-            await _send(send, Answer(413, [(b"connection", b"close")], b""), scope["method"])
-            return
-        environ = environ_of(scope, body)
-        limiter = self._polls if self._waits(scope["path"]) else self._pages
-        answer = await trio.to_thread.run_sync(answer_of, self._app, environ, limiter=limiter)
-        await _send(send, answer, scope["method"])
-
-    async def _body(self, receive: Receive) -> bytearray | None:
-        """Return the body, cut off just past the limit; None when the client left before its end."""
         body = bytearray()
-        while True:
+        try:
+            with trio.fail_after(BODY_SECONDS):
+                await self._read(body, receive)
+            await _send(send, await self._answer(scope, body), scope["method"])
+        except trio.TooSlowError:
+            await _send(send, _bare(408), scope["method"])
+        except BodyRefused as refused:
+            if refused.status:
+                await _send(send, _bare(refused.status), scope["method"])
+        finally:
+            self._buffered_bytes -= len(body)
+
+    async def _read(self, body: bytearray, receive: Receive) -> None:
+        """Fill ``body``, which counts against what all requests may hold. Raises BodyRefused."""
+        for _ in range(BODY_PIECES):
             message = await receive()
             if message["type"] != "http.request":
-                return None
-            body += message.get("body", b"")
-            if not message.get("more_body") or len(body) > self._max_body_bytes:
-                return body
+                raise BodyRefused(0)
+            piece = message.get("body", b"")
+            body += piece
+            self._buffered_bytes += len(piece)
+            if len(body) > self._max_body_bytes:
+                raise BodyRefused(413)
+            if self._buffered_bytes > BUFFERED_BYTES:
+                raise BodyRefused(503)
+            if not message.get("more_body"):
+                return
+        raise BodyRefused(413)
+
+    async def _answer(self, scope: Mapping[str, Any], body: bytearray) -> Answer:
+        limiter = self._polls if self._waits(scope["path"]) else self._pages
+        environ = environ_of(scope, body)
+        return await trio.to_thread.run_sync(answer_of, self._app, environ, limiter=limiter)
+
+
+def _bare(status: int) -> Answer:
+    """Return an answer from before the application; the rest of the body is not waited for."""
+    return Answer(status, [(b"connection", b"close"), (b"content-length", b"0")], b"")
 
 
 def environ_of(scope: Mapping[str, Any], body: bytes | bytearray) -> Environ:

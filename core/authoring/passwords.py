@@ -1,5 +1,6 @@
 """Checks passwords, with a lock-out after repeated failures, and hashes them with argon2. Opens no session."""
 
+import threading
 from datetime import datetime, timedelta
 from functools import cache
 
@@ -14,17 +15,21 @@ from core.secrets import Secret
 FAILURES_TO_LOCK = 10
 LOCKED = timedelta(minutes=15)
 _HASHER = PasswordHasher()
+# Each hash takes 64 MiB; more at once would let a burst of sign-ins fill memory, and two cores gain nothing by it.
+_AT_ONCE = threading.BoundedSemaphore(4)
 
 
 def hashed(password: Secret) -> str:
     """Return the argon2id hash of a password. Takes some 50 ms and 64 MiB on purpose."""
-    return _HASHER.hash(password.reveal())
+    with _AT_ONCE:
+        return _HASHER.hash(password.reveal())
 
 
 def matches(password_hash: str | None, password: Secret) -> bool:
     """Say whether a password has this hash; without a hash it takes as long and says no."""
     try:
-        is_right = _HASHER.verify(password_hash or _nobodys_hash(), password.reveal())
+        with _AT_ONCE:
+            is_right = _HASHER.verify(password_hash or _nobodys_hash(), password.reveal())
     except (VerificationError, InvalidHashError):
         return False
     return is_right and password_hash is not None

@@ -44,7 +44,8 @@ class WelcomePage:
     anthropic_curl: str = ""
 
 
-SANDBOX_MODEL = "sandbox"
+SANDBOX_MODEL = "sandbox-small"
+"""A model that only the sandbox has, so that the request goes there whatever else the key may use."""
 
 
 def openai_curl(gateway_url: str, secret: str) -> str:

@@ -45,7 +45,9 @@ class WebProgram:
 
 
 @contextmanager
-def web_program(data_dir: Path, database_url: str = "") -> Iterator[WebProgram]:
+def web_program(
+    data_dir: Path, database_url: str = "", parent_fd: int | None = None
+) -> Iterator[WebProgram]:
     """Start the web app and wait until it says that it is ready."""
     reading, writing = os.pipe()
     environ = {
@@ -58,10 +60,14 @@ def web_program(data_dir: Path, database_url: str = "") -> Iterator[WebProgram]:
     }
     if database_url:
         environ["DATABASE_URL"] = database_url
+    passed = [writing]
+    if parent_fd is not None:
+        environ["LANGWATCH_PARENT_FD"] = str(parent_fd)
+        passed.append(parent_fd)
     log_path = data_dir.with_name(f"{data_dir.name}.log")
     with log_path.open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-c", START], env=environ, pass_fds=[writing], stderr=log, stdout=log
+            [sys.executable, "-c", START], env=environ, pass_fds=passed, stderr=log, stdout=log
         )
     os.close(writing)
     try:

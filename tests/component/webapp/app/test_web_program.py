@@ -1,7 +1,11 @@
 """The web app as a real process on a real socket: first run, long polls, limits, draining."""
 
+import os
 import re
+import select
 import socket
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -13,7 +17,14 @@ from core.authoring import organizations
 from core.changes import Change, ChangeKind, append
 from core.clock import utcnow
 from core.database import open_database, transaction
-from tests.component.webapp.app.program import BASE, WebProgram, changes, signed, web_program
+from tests.component.webapp.app.program import (
+    BASE,
+    START,
+    WebProgram,
+    changes,
+    signed,
+    web_program,
+)
 from tests.databases import close_database
 
 
@@ -23,8 +34,9 @@ def form_of(page: httpx.Response) -> str:
     return found.group(1)
 
 
-def test_a_newcomer_gets_from_the_printed_link_to_a_key(tmp_path: Path) -> None:
-    with web_program(tmp_path / "var") as web, httpx.Client(base_url=web.url) as browser:
+def test_a_newcomer_gets_from_the_printed_link_to_a_key(tmp_path: Path, database_url: str) -> None:
+    data_dir = tmp_path / "var"
+    with web_program(data_dir, database_url) as web, httpx.Client(base_url=web.url) as browser:
         path = web.setup_path()
         page = browser.get(path)
         assert page.status_code == 200
@@ -96,6 +108,14 @@ def test_a_poll_that_hears_nothing_answers_without_a_body(tmp_path: Path) -> Non
         assert web.stop() == 0
 
 
+def wait_for_threads(pid: int, count: int) -> None:
+    """Wait until a process has that many threads: each poll that has arrived waits in one."""
+    deadline = time.monotonic() + 20
+    while len(os.listdir(f"/proc/{pid}/task")) < count:
+        assert time.monotonic() < deadline, "the polls never arrived"
+        select.select([], [], [], 0.02)
+
+
 def test_sigterm_answers_long_polls_and_ends_in_time(tmp_path: Path) -> None:
     with web_program(tmp_path / "var") as web:
         revision = changes(web.url, 0, 1).json()["current_revision"]
@@ -108,6 +128,7 @@ def test_sigterm_answers_long_polls_and_ends_in_time(tmp_path: Path) -> None:
         ]
         for poller in pollers:
             poller.start()
+        wait_for_threads(web.process.pid, 41)
         # Forty polls hold no thread that a page needs.
         assert httpx.get(f"{web.url}/healthz", timeout=5).json() == {"status": "ok"}
         began = time.monotonic()
@@ -155,3 +176,31 @@ def test_a_body_above_the_limit_is_refused(tmp_path: Path) -> None:
         answer = httpx.post(f"{web.url}/sign-in", content=b"x" * (12 * 1024 * 1024 + 1), timeout=30)
         assert answer.status_code == 413
         assert web.stop() == 0
+
+
+def test_an_odd_method_is_refused(tmp_path: Path) -> None:
+    with web_program(tmp_path / "var") as web:
+        for method in (b"TRACE", b"BREW"):
+            assert b"HTTP/1.1 405" in raw(web, method + b" / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert web.stop() == 0
+
+
+def test_the_program_ends_with_its_supervisor(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    with web_program(tmp_path / "var", parent_fd=reading) as web:
+        os.close(reading)
+        assert web.process.poll() is None
+        os.close(writing)
+        assert web.process.wait(15) == 0
+
+
+def test_a_port_that_is_taken_is_named_and_ends_the_start(tmp_path: Path) -> None:
+    environ = {"PATH": os.environ["PATH"], "LANGWATCH_DATA_DIR": str(tmp_path / "var")}
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        environ["LANGWATCH_WEB_PORT"] = str(taken.getsockname()[1])
+        ended = subprocess.run(
+            [sys.executable, "-c", START], env=environ, capture_output=True, text=True, timeout=30
+        )
+    assert ended.returncode == 1
+    assert "cannot_listen" in ended.stderr
+    assert "Traceback" not in ended.stderr
