@@ -254,8 +254,10 @@ class Browser:
         assert token is not None, f"{page} has no form"
         return self.http.post(action, data={**form, "csrf_token": token.group(1)})
 
-    def close(self) -> None:
-        """End the session's connections."""
+    def __enter__(self) -> "Browser":
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self.http.close()
 
 

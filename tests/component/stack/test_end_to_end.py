@@ -71,7 +71,7 @@ def test_a_streamed_anthropic_call_is_relayed_metered_and_booked(stack: Stack) -
             text = b"".join(answer.iter_raw()).decode()
     assert answer.status_code == 200 and "event: message_stop" in text
     call = stack.provider.last_call()
-    assert dict((n.lower(), v) for n, v in call["headers"])["x-api-key"] == ANTHROPIC_UPSTREAM_KEY
+    assert {n.lower(): v for n, v in call["headers"]}["x-api-key"] == ANTHROPIC_UPSTREAM_KEY
     row = row_of(stack, answer.headers["x-langwatch-request-id"])
     assert (row["outcome"], row["provider"], row["principal"]) == (
         "completed",
@@ -105,7 +105,6 @@ def test_an_unknown_key_is_refused_and_leaves_no_row(stack: Stack) -> None:
 
 
 def test_an_otlp_delivery_wakes_its_source(stack: Stack) -> None:
-    browser = stack.admin_session()
     page = "/settings/governance/ingestion-sources"
     with stack.database():
         source_id = IngestionSource.get(IngestionSource.name == "agents").id
@@ -117,7 +116,8 @@ def test_an_otlp_delivery_wakes_its_source(stack: Stack) -> None:
         trust_env=False,
     )
     assert answer.status_code == 202, answer.text
-    wait_until(lambda: "Active" in browser.get(page).text, SETTLED_SECONDS, "an active source")
+    with stack.admin_session() as browser:
+        wait_until(lambda: "Active" in browser.get(page).text, SETTLED_SECONDS, "an active source")
 
 
 def _span() -> dict[str, Any]:
@@ -219,7 +219,8 @@ def test_a_spend_spike_reaches_slack(
             for _ in range(20):
                 assert client.post("/v1/chat/completions", json=chat("gpt-4o")).status_code == 200
         wait_until(lambda: received, 20, "an alert in Slack")
-        page = stack.admin_session().get("/governance").text
+        with stack.admin_session() as browser:
+            page = browser.get("/governance").text
     assert "spend doubled" in json.dumps(received[0])
     assert "spend doubled" in page
 

@@ -38,27 +38,25 @@ def test_from_the_one_time_link_to_the_governance_home_within_five_seconds(fresh
     ready, setup = fresh.events()[:2]
     assert set(ready) == {"event", "web", "gateway"}
     link = setup["setup_url"]
-    browser = fresh.browser()
-    page = link.removeprefix(fresh.web)
-    token = httpx.URL(link).params["token"]
-    created = browser.submit(page, "/setup", {**ADMINISTRATOR, "token": token})
-    assert created.status_code == 303, created.text
-    welcome = browser.get(created.headers["location"])
-    command = curl_of(welcome.text)
-    assert any(fresh.gateway in word for word in command)
+    page, token = link.removeprefix(fresh.web), httpx.URL(link).params["token"]
+    with fresh.browser() as browser:
+        created = browser.submit(page, "/setup", {**ADMINISTRATOR, "token": token})
+        assert created.status_code == 303, created.text
+        welcome = browser.get(created.headers["location"])
+        command = curl_of(welcome.text)
+        assert any(fresh.gateway in word for word in command)
 
-    done = subprocess.run([*command, "-s"], capture_output=True, text=True, timeout=30)
-    assert done.returncode == 0 and "choices" in done.stdout, done.stdout + done.stderr
+        done = subprocess.run([*command, "-s"], capture_output=True, text=True, timeout=30)
+        assert done.returncode == 0 and "choices" in done.stdout, done.stdout + done.stderr
 
-    def arrived() -> bool:
-        home = browser.get("/governance").text
-        return ADMINISTRATOR["email"] in home
+        def arrived() -> bool:
+            return ADMINISTRATOR["email"] in browser.get("/governance").text
 
-    wait_until(arrived, ARRIVAL_SECONDS, "the first call on the governance home")
-    (row,) = fresh.ledger()
-    assert row["principal"] == ADMINISTRATOR["email"]
-    assert row["provider_type"] == "sandbox" and row["outcome"] == "completed"
-    assert browser.get(page).status_code == 404
+        wait_until(arrived, ARRIVAL_SECONDS, "the first call on the governance home")
+        (row,) = fresh.ledger()
+        assert row["principal"] == ADMINISTRATOR["email"]
+        assert row["provider_type"] == "sandbox" and row["outcome"] == "completed"
+        assert browser.get(page).status_code == 404
 
 
 def test_the_data_directory_and_its_secrets_are_the_owners_alone(fresh: Stack) -> None:
