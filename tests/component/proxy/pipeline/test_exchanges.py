@@ -24,7 +24,7 @@ DIALECTS = {"openai": ("/v1/chat/completions", chat), "anthropic": ("/v1/message
 
 
 @pytest.fixture(params=DIALECTS)
-def dialect(request: pytest.FixtureRequest) -> str:  # noqa: F811
+def dialect(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
@@ -36,7 +36,7 @@ async def test_a_plain_call_passes_and_is_booked(dialect) -> None:
         assert got.status == 200
         call = here.fake.record.calls[-1]
         assert hashlib.sha256(got.body).hexdigest() == call.answer_sha256
-        seen = dict((name.lower(), value) for name, value in call.headers)
+        seen = {name.lower(): value for name, value in call.headers}
         wanted = {"openai": f"Bearer {OPENAI_KEY}", "anthropic": ANTHROPIC_KEY}[dialect]
         assert seen["authorization" if dialect == "openai" else "x-api-key"] == wanted
         assert KEY not in str(call.headers)
@@ -68,7 +68,7 @@ async def test_a_stream_passes_byte_for_byte_and_is_booked(dialect) -> None:
 
 
 async def test_the_body_and_query_reach_the_provider_as_sent(dialect) -> None:
-    path, ask = DIALECTS[dialect]
+    path, _ask = DIALECTS[dialect]
     body = b' {"messages" : [{"role":"user","content":"\\u00e4 \xc3\xa4"}],\n "model":"m-1", "new_field": [1.0e2]} '
     async with site() as here:
         got = await (await here.post(f"{path}?beta=true", body, anthropic_beta="a,b")).read()
