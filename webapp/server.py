@@ -10,6 +10,7 @@ import sys
 from functools import partial
 from typing import Any
 
+import peewee
 import trio
 from hypercorn.config import Config, Sockets
 from hypercorn.trio.run import worker_serve
@@ -44,8 +45,12 @@ def run(settings: Settings) -> int:
         LOG.error("cannot_listen", extra={"address": address, "reason": error.strerror})
         return 1
     settings = _with_own_address(settings, listener)
-    open_database(settings.control_database_url)
-    migrate()
+    try:
+        open_database(settings.control_database_url)
+        migrate()
+    except peewee.DatabaseError as error:
+        LOG.error("database_unusable", extra={"reason": str(error).strip()})
+        return 1
     app = create_app(settings)
     control_plane: ControlPlane = app.extensions["control_plane"]
     _invite(control_plane)

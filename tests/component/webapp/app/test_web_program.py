@@ -194,13 +194,31 @@ def test_the_program_ends_with_its_supervisor(tmp_path: Path) -> None:
         assert web.process.wait(15) == 0
 
 
-def test_a_port_that_is_taken_is_named_and_ends_the_start(tmp_path: Path) -> None:
+def start_in_vain(tmp_path: Path, **variables: str) -> str:
+    """Start the web app where it can't; return what it said."""
     environ = {"PATH": os.environ["PATH"], "LANGWATCH_DATA_DIR": str(tmp_path / "var")}
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        environ["LANGWATCH_WEB_PORT"] = str(taken.getsockname()[1])
-        ended = subprocess.run(
-            [sys.executable, "-c", START], env=environ, capture_output=True, text=True, timeout=30
-        )
+    ended = subprocess.run(
+        [sys.executable, "-c", START],
+        env=environ | variables,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert ended.returncode == 1
-    assert "cannot_listen" in ended.stderr
     assert "Traceback" not in ended.stderr
+    return ended.stderr
+
+
+def test_a_port_that_is_taken_is_named_and_ends_the_start(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        said = start_in_vain(tmp_path, LANGWATCH_WEB_PORT=port)
+    assert "cannot_listen" in said
+    assert port in said
+
+
+def test_a_database_that_does_not_answer_ends_the_start(tmp_path: Path) -> None:
+    address = "postgresql://web:not-shown@127.0.0.1:1/none"
+    said = start_in_vain(tmp_path, LANGWATCH_WEB_PORT="0", DATABASE_URL=address)
+    assert "database_unusable" in said
+    assert "not-shown" not in said
