@@ -16,7 +16,7 @@ from proxy.bundle import BundleText
 
 _BASE = "/api/internal/gateway"
 _SIGNED = "X-LangWatch-Gateway"
-_TIMEOUT = httpx.Timeout(connect=2.0, read=10.0, write=5.0, pool=5.0)
+_CONNECT_SECONDS = 2.0
 RESOLVE_SECONDS = 5.0
 LEASE_SECONDS = 3.0
 SHIP_SECONDS = 10.0
@@ -132,7 +132,7 @@ class ControlPlane:
         self._now_s = now_s
         self._client = httpx.AsyncClient(
             base_url=url,
-            timeout=_TIMEOUT,
+            timeout=SHIP_SECONDS,
             trust_env=False,
             limits=httpx.Limits(
                 max_connections=_MAX_CONNECTIONS, max_keepalive_connections=8, keepalive_expiry=20
@@ -203,7 +203,7 @@ class ControlPlane:
                     params=query,
                     content=body,
                     headers=self._headers(method, path, body),
-                    timeout=httpx.Timeout(_TIMEOUT, read=seconds),
+                    timeout=httpx.Timeout(seconds, connect=_CONNECT_SECONDS),
                 )
         except (httpx.HTTPError, trio.TooSlowError, OSError) as error:
             raise ControlPlaneAway(f"{path}: {type(error).__name__}") from None
