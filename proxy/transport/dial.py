@@ -50,15 +50,20 @@ class Dialer:
 
     async def _connect(self, target: Target) -> tuple[socket.socket, Slot]:
         detail = "the name has no address"
-        for family, address in await _resolve(target):
+        addresses = await _resolve(target)
+        for family, address in addresses:
             why = refusal(address[0].partition("%")[0], target.allow_private, self.allowed_networks)
             if why is not None:
                 detail = f"refused: {why}"
                 continue
-            try:
-                return await self._open(target, family, address)
-            except OSError as error:
-                detail = _reason(error)
+            # A share of the time each, so that one dead address does not use it all up.
+            with trio.move_on_after(self.connect_seconds / len(addresses)):
+                try:
+                    return await self._open(target, family, address)
+                except OSError as error:
+                    detail = _reason(error)
+                    continue
+            detail = "timed out"
         raise UpstreamLost(Stage.CONNECT, detail)
 
     async def _open(

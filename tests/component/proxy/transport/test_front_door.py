@@ -5,7 +5,8 @@ import trio
 
 from proxy.transport.faults import AbortConnection
 from proxy.transport.limits import ServerLimits
-from tests.component.proxy.transport.peers import until
+from proxy.transport.server import serve
+from tests.component.proxy.transport.peers import listener, until
 
 pytestmark = pytest.mark.trio
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -356,3 +357,25 @@ async def test_cut_up_bytes_give_the_same_answers(serving) -> None:
             await client.send(wire[index : index + 1])
         assert (await client.answer())[2] == b"POST /1 abc"
         assert (await client.answer())[2] == b"GET /2 "
+
+
+async def test_serve_hands_out_the_server_that_can_drain() -> None:
+    door = listener()
+    port = door.getsockname()[1]
+    async with trio.open_nursery() as nursery:
+        server = await nursery.start(serve, echo, [door], ServerLimits())
+        async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
+            await stream.send_all(GET)
+            assert (await stream.receive_some(1000)).startswith(b"HTTP/1.1 200 OK\r\n")
+        await server.drain()
+    assert door.fileno() == -1
+
+
+async def test_turns_away_connections_over_the_limit(serving) -> None:
+    async with serving(echo, ServerLimits(max_connections=1)) as front:
+        first = await front.connect()
+        await first.send(GET)
+        await first.answer()
+        assert await (await front.connect()).rest() == b""
+        await first.send(GET)
+        assert (await first.answer())[0] == 200

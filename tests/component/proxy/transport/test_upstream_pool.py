@@ -1,6 +1,7 @@
 """The upstream pool against scripted peers: reuse, cuts, retries, cancellation, limits."""
 
 import contextlib
+import socket
 import time
 
 import pytest
@@ -388,3 +389,27 @@ async def test_connecting_has_a_time_limit() -> None:
 async def test_a_request_line_cannot_be_broken_out_of(path) -> None:
     with pytest.raises(UpstreamLost):
         await UpstreamPool().send(Target("http", "127.0.0.1", 1, True), (b"GET", path, []))
+
+
+async def test_a_dead_address_does_not_keep_a_live_one_from_being_tried() -> None:
+    class TwoAddresses(trio.abc.HostnameResolver):
+        async def getaddrinfo(self, host, port, *_, **__):
+            kind = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
+            return [(*kind, ("127.0.0.1", port)), (*kind, ("127.0.0.2", port))]
+
+        async def getnameinfo(self, *_):
+            raise NotImplementedError
+
+    with contextlib.ExitStack() as opened:
+        live = socket.create_server(("127.0.0.2", 0))
+        opened.callback(live.close)
+        trio.socket.set_custom_hostname_resolver(TwoAddresses())
+        try:
+            sock, slot = await Dialer().connect(
+                Target("http", "two.test", live.getsockname()[1], True)
+            )
+        finally:
+            trio.socket.set_custom_hostname_resolver(None)
+        opened.callback(sock.close)
+        slot.close()
+        assert sock.getpeername() == live.getsockname()
