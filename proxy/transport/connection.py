@@ -107,7 +107,8 @@ class ClientConnection:
             await checkpoint()
             return ready.popleft()
         while reader.error is None:
-            if not await self._read():
+            await self.slot.wait_readable()
+            if not self._read_now():
                 if self.timed_out and reader.mid_head:
                     await self.refuse(
                         RequestRefused(408, "request_timeout", "The request head is incomplete.")
@@ -121,37 +122,38 @@ class ClientConnection:
 
     def await_next(self) -> None:
         """Start the idle limit: an exchange is over and the connection stays open."""
-        self._read_by = time.monotonic() + self.limits.idle_seconds
+        limits = self.limits
+        seconds = limits.header_read_seconds if self.reader.mid_head else limits.idle_seconds
+        self._read_by = time.monotonic() + seconds
 
     async def read_body(self, request: Request) -> None:
         """Read once more for ``request``. Raises ClientGone or, when it took too long, BodyTimeout."""
         if self._read_by is None:
             self._read_by = time.monotonic() + self.limits.body_read_seconds
-        if not await self._read() and not request.complete and not self.timed_out:
+        await self.slot.wait_readable()
+        if not self._read_now() and not request.complete and not self.timed_out:
             self.client_left()
             raise ClientGone
         if request.complete:
             self._read_by = None
 
-    async def _read(self) -> bool:
-        while True:
-            await self.slot.wait_readable()
-            try:
-                count = self.sock.recv_into(_BUFFER)
-            except (BlockingIOError, InterruptedError):
-                continue
-            except OSError:
-                self.client_left()
-                return False
-            if count == 0:
-                return False
-            if count == _BUFFER_BYTES:
-                self.slot.again()
-            was_mid_head = self.reader.mid_head
-            self.reader.feed(_BUFFER[:count])
-            if self.reader.mid_head and not was_mid_head and not self.busy:
-                self._read_by = time.monotonic() + self.limits.header_read_seconds
+    def _read_now(self) -> bool:
+        """Feed the reader with what has arrived, if anything; returns False when nothing more will."""
+        try:
+            count = self.sock.recv_into(_BUFFER)
+        except (BlockingIOError, InterruptedError):
             return True
+        except OSError:
+            self.client_left()
+            return False
+        if count == _BUFFER_BYTES:
+            self.slot.again()
+        reader = self.reader
+        was_mid_head = reader.mid_head
+        reader.feed(_BUFFER[:count])
+        if reader.mid_head and not was_mid_head and not self.busy:
+            self._read_by = time.monotonic() + self.limits.header_read_seconds
+        return count > 0
 
     async def write(self, data: bytes) -> None:
         """Hand ``data`` to the kernel, waiting while the client reads slowly; as ``write_now`` and ``write_rest``."""

@@ -31,32 +31,20 @@ _LENGTH, _CHUNKED, _UNTIL_CLOSE, _NONE = _Framing
 class Exchange:
     """Runs the application once. The connection stays usable only if ``run`` says so."""
 
-    __slots__ = (
-        "_body_left",
-        "_connection",
-        "_continued",
-        "_draining",
-        "_framing",
-        "_headers",
-        "_keep_alive",
-        "_request",
-        "_sent_body",
-        "_status",
-        "ended",
-    )
+    # Defaults on the class, because an instance is made per request.
+    ended = False
+    """The answer went out whole."""
+    _status = 0
+    _headers: Headers | tuple[tuple[bytes, bytes], ...] = ()
+    _framing: _Framing | None = None
+    _body_left = 0
+    _sent_body = False
 
     def __init__(self, connection: ClientConnection, request: Request) -> None:
         self._connection = connection
         self._request = request
         self._keep_alive = request.keep_alive
         self._continued = not request.expects_continue
-        self._status = 0
-        self._headers: Headers = []
-        self._framing: _Framing | None = None
-        self._body_left = 0
-        self._sent_body = False
-        self.ended = False
-        """The answer went out whole."""
 
     async def run(self, app: App, state: dict[str, Any]) -> bool:
         """Return whether the connection can take another request."""

@@ -34,7 +34,7 @@ class UpstreamResponse:
     connection had carried an exchange before.
     """
 
-    __slots__ = ("_link", "_pieces", "_pool", "_target", "headers", "reused", "status")
+    __slots__ = ("_link", "_pieces", "_pool", "_target", "headers", "is_whole", "reused", "status")
 
     def __init__(self, pool: "UpstreamPool", target: Target, link: Link) -> None:
         self._pool = pool
@@ -44,13 +44,10 @@ class UpstreamResponse:
         self.status = link.reader.status
         self.headers: Headers = link.reader.headers
         self.reused = link.reused
+        self.is_whole = False
+        """The last byte has arrived; ``next_chunks`` will not wait. Stays False when the response was cut."""
         if link.reader.complete:
             self._finish(link)
-
-    @property
-    def is_whole(self) -> bool:
-        """The last byte has arrived; ``next_chunks`` will not wait."""
-        return self._link is None
 
     async def next_chunks(self) -> list[bytes] | None:
         """Return the pieces that have arrived, waiting for at least one, or None after the last.
@@ -69,6 +66,8 @@ class UpstreamResponse:
                 raise
             if link.reader.complete:
                 self._finish(link)
+        if not self.is_whole:
+            raise UpstreamLost(Stage.BODY, "aborted")
         pieces, self._pieces = self._pieces, []
         return pieces or None
 
@@ -82,6 +81,7 @@ class UpstreamResponse:
         # Taken before the connection goes back: its next exchange starts with an empty reader.
         self._pieces = link.reader.take()
         self._link = None
+        self.is_whole = True
         self._pool.give_back(self._target, link)
 
 

@@ -182,8 +182,11 @@ async def test_a_broken_answer_is_lost_and_leaves_nothing_in_the_pool(name) -> N
     data, then, stage = CUT[name]
     async with upstream(says(data, then=then)) as up:
         pool = UpstreamPool()
+        response = None
         with pytest.raises(UpstreamLost) as caught, trio.fail_after(5):
-            await whole(await pool.send(up.target, GET))
+            response = await pool.send(up.target, GET)
+            await whole(response)
+        assert response is None or not response.is_whole
         assert stage is None or caught.value.stage is stage
         assert (pool.open_count, pool.idle_count) == (0, 0)
 
@@ -300,6 +303,9 @@ async def test_abort_closes_at_once() -> None:
         response.abort()
         response.abort()
         assert pool.open_count == 0
+        assert not response.is_whole
+        with pytest.raises(UpstreamLost):
+            await response.next_chunks()
         with trio.fail_after(1):
             await closed.wait()
 
