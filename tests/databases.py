@@ -25,9 +25,22 @@ def postgres_cluster() -> Iterator[str]:
         with tempfile.TemporaryDirectory(prefix="pg", ignore_cleanup_errors=True) as directory:
             server = get_server(directory, cleanup_mode="stop")
             try:
-                yield server.get_uri().partition("host=")[2]
+                socket_directory = server.get_uri().partition("host=")[2]
+                _forget_on_crash(socket_directory)
+                yield socket_directory
             finally:
                 server.cleanup()
+
+
+def _forget_on_crash(socket_directory: str) -> None:
+    """Let the server skip what only a crash of the machine would need, which no test here causes."""
+    admin = psycopg2.connect(host=socket_directory, user="postgres", dbname="postgres")
+    admin.autocommit = True
+    with admin.cursor() as cursor:
+        for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+            cursor.execute(f"ALTER SYSTEM SET {setting} = off")
+        cursor.execute("SELECT pg_reload_conf()")
+    admin.close()
 
 
 @pytest.fixture
