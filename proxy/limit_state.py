@@ -35,6 +35,7 @@ class Period:
     __slots__ = (
         "ask_at_s",
         "available_nanousd",
+        "charge",
         "free_nanousd",
         "held_nanousd",
         "is_unsure",
@@ -53,6 +54,7 @@ class Period:
     def __init__(self, limit: "LimitState", start_ms: int) -> None:
         self.limit = limit
         self.start_ms = start_ms
+        self.charge = (limit.terms.id, start_ms)
         self.available_nanousd = self.held_nanousd = self.unacked_nanousd = 0
         self.low_water_nanousd = self.settled_nanousd = 0
         self.others_nanousd = self.free_nanousd = 0
@@ -152,4 +154,4 @@ class Hold:
     @property
     def charges(self) -> list[tuple[str, int]]:
         """The limits and period starts (ms) that this call is charged to, for its records."""
-        return [(p.limit.terms.id, p.start_ms) for p in self.periods]
+        return [p.charge for p in self.periods]

@@ -2,6 +2,7 @@
 
 import enum
 import time
+from collections.abc import Sequence
 from typing import Protocol
 
 from core.fault import Fault, Refused
@@ -48,41 +49,40 @@ class Upstream(Protocol):
 
 
 class Call:
-    """The state of one call. Each stage fills in its part and reads that of the stages before it."""
+    """The state of one call. Each stage fills in its part and reads that of the stages before it.
 
-    __slots__ = (
-        "admitted_s",
-        "ask",
-        "begun",
-        "body",
-        "charges",
-        "code",
-        "dialect",
-        "estimate",
-        "first_byte",
-        "has_delivered_end",
-        "has_ended",
-        "has_started",
-        "hides_usage",
-        "hold",
-        "identity",
-        "incoming",
-        "is_dispatched",
-        "is_settled",
-        "lane",
-        "leash",
-        "meter",
-        "model",
-        "outcome",
-        "plan",
-        "price",
-        "refused",
-        "route",
-        "scope",
-        "send",
-        "status",
-        "upstream",
-    )
+    What starts out the same for every call is a class attribute, so that making a call stays cheap.
+    """
+
+    ask = Ask("")
+    plan: Plan | None = None
+    lane: Lane | None = None
+    model = ""
+    """The model's name at the provider."""
+    price: Price = FREE_PRICE
+    estimate = NO_USAGE
+    hold: Hold | None = None
+    charges: Sequence[tuple[str, int]] = ()
+    """The limits and periods that the hold was taken in."""
+    admitted_s = 0.0
+    hides_usage = False
+    """The client did not ask for the usage on the stream that the gateway asks for."""
+    is_dispatched = False
+    """The provider may have seen the request."""
+    upstream: Upstream | None = None
+    meter: Meter | None = None
+    has_started = False
+    """The client has got a part of the answer, so its status can't change any more."""
+    has_delivered_end = False
+    """The client has got the dialect's terminal event, or the whole of an unstreamed answer."""
+    has_ended = False
+    first_byte: float | None = None
+    outcome: Outcome | None = None
+    code = ""
+    status: int | None = None
+    refused: Refused | None = None
+    """What to tell the client, as an answer or, within a stream, as an error event."""
+    is_settled = False
 
     def __init__(
         self, scope: Scope, send: Send, route: Route, incoming: Incoming, identity: Identity
@@ -98,34 +98,6 @@ class Call:
         self.begun = time.monotonic()
         self.body = b""
         self.leash = Leash()
-        self.ask = Ask("")
-        self.plan: Plan | None = None
-        self.lane: Lane | None = None
-        self.model = ""
-        """The model's name at the provider."""
-        self.price: Price = FREE_PRICE
-        self.estimate = NO_USAGE
-        self.hold: Hold | None = None
-        self.charges: list[tuple[str, int]] = []
-        """The limits and periods that the hold was taken in."""
-        self.admitted_s = 0.0
-        self.hides_usage = False
-        self.is_dispatched = False
-        """The provider may have seen the request."""
-        self.upstream: Upstream | None = None
-        self.meter: Meter | None = None
-        self.has_started = False
-        """The client has got a part of the answer, so its status can't change any more."""
-        self.has_delivered_end = False
-        """The client has got the dialect's terminal event, or the whole of an unstreamed answer."""
-        self.has_ended = False
-        self.first_byte: float | None = None
-        self.outcome: Outcome | None = None
-        self.code = ""
-        self.status: int | None = None
-        self.refused: Refused | None = None
-        """What to tell the client, as an answer or, within a stream, as an error event."""
-        self.is_settled = False
 
     @property
     def connection(self) -> Holder:

@@ -33,9 +33,15 @@ class Lane:
 
     def head(self, query: bytes, headers: list[tuple[bytes, bytes]], body_bytes: int) -> bytes:
         """Return the whole head of the request to the provider."""
+        lines = [name + b": " + value for name, value in headers]
+        lines.append(b"content-length: %d\r\n\r\n" % body_bytes)
+        block = b"\r\n".join(lines)
+        ends = len(lines) + 1
+        if block.count(b"\n") != ends or block.count(b"\r") != ends or b"\0" in block:
+            # The parser lets no such header in; a credential must not ride on its word alone.
+            raise Refused(Fault.BAD_REQUEST, "A header holds a line break or a NUL.")
         target = b"%b?%b" % (self.request_target, query) if query else self.request_target
-        length = b"content-length: %d\r\n\r\n" % body_bytes
-        return b"".join((target, self.fixed_head, header_block(headers), length))
+        return b"".join((target, self.fixed_head, block))
 
 
 @dataclass(slots=True)

@@ -73,6 +73,6 @@ def _record(gateway: Gateway, call: Call, hold: Hold) -> None:
     except Refused:
         # Not recorded, so not made: what no ledger row can be kept of is not sent to a provider.
         gateway.holds.release(hold)
-        call.charges = []
+        call.charges = ()
         raise
     call.hold = hold

@@ -1,6 +1,7 @@
 """The two lines a call leaves in the spool: how it was admitted and how it ended. Writes neither."""
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -10,7 +11,7 @@ from proxy.holds import Hold
 from proxy.pipeline.call import Call, Outcome
 from rules.usage import Usage
 
-Charges = list[tuple[str, int]]
+Charges = Sequence[tuple[str, int]]
 _CONFIRMED = frozenset({Outcome.COMPLETED, Outcome.CANCELLED, Outcome.TRUNCATED})
 _encode = msgspec.json.Encoder().encode
 
