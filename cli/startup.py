@@ -43,11 +43,11 @@ def prepare(settings: Settings, config: Path | None, environ: Mapping[str, str])
         applied = apply_file(config, settings, environ) if config else None
         token = first_run.ensure(settings.pepper, sealer_for(settings.master_key), utcnow())
     finally:
-        _let_go()
+        let_go()
     return Prepared(token, applied)
 
 
-def _let_go() -> None:
+def let_go() -> None:
     """Close every connection: the supervisor has no further business with the database."""
     if not database.is_closed():
         database.close()

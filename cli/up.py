@@ -11,7 +11,7 @@ import click
 from cli.children import Addresses, Heirlooms, programs, without
 from cli.environment import overlaid
 from cli.premises import lock_data_dir, open_listeners
-from cli.startup import Prepared, prepare, with_directory
+from cli.startup import Prepared, let_go, prepare, with_directory
 from cli.supervisor import Supervisor, Timing
 from core.log import configure
 from core.settings import Settings, load
@@ -71,11 +71,11 @@ def up(
 
 
 def _fill(settings: Settings) -> None:
+    from core.clock import utcnow
     from streamer.demo import fill
 
-    from core.clock import utcnow
-
     fill(settings, utcnow())
+    let_go()
 
 
 class Report:
