@@ -1,7 +1,10 @@
 """What a run is expected to show of the gateway. The numbers come from a prototype of its data path."""
 
+from collections.abc import Mapping
+
 from bench.decisions import DecisionTime
 from bench.gateway import NAME
+from bench.load import LoadResult
 from bench.parts import DIRECT, RequestResults, StreamResults
 from bench.report import Expectation
 
@@ -13,19 +16,12 @@ MOST_DECISION_US = 11.0
 
 def judged(requests: RequestResults, streams: StreamResults) -> list[Expectation]:
     """Each expectation about the gateway with what was measured."""
-    small = {name: result.requests_per_second for name, result in requests.small.items()}
-    ours = small[NAME]
-    envoy, hypercorn = ours.over(small["Envoy"]), ours.over(small["Hypercorn + httpx"])
     calm = streams.calm
     added = calm[NAME].first_byte_p50_us.median - calm[DIRECT].first_byte_p50_us.median
     crowd = streams.crowded[NAME]
     return [
-        _at_least(f"requests/s at least {LEAST_OF_ENVOY} x Envoy", envoy, LEAST_OF_ENVOY),
-        _at_least(
-            f"requests/s at least {LEAST_OF_HYPERCORN:.0f} x Hypercorn + httpx",
-            hypercorn,
-            LEAST_OF_HYPERCORN,
-        ),
+        _at_least(requests.small, "Envoy", LEAST_OF_ENVOY),
+        _at_least(requests.small, "Hypercorn + httpx", LEAST_OF_HYPERCORN),
         Expectation(
             "added time to first byte p50 below 1 ms",
             f"{added:.0f} us",
@@ -48,5 +44,13 @@ def decision(seen: DecisionTime) -> Expectation:
     )
 
 
-def _at_least(sentence: str, ratio: float, least: float) -> Expectation:
-    return Expectation(sentence, f"{ratio:.2f}", ratio >= least)
+def _at_least(small: Mapping[str, LoadResult], peer: str, least: float) -> Expectation:
+    """The ratio by CPU time stands beside it: it holds on a machine that does other work too."""
+    ours, theirs = small[NAME], small[peer]
+    ratio = ours.requests_per_second.over(theirs.requests_per_second)
+    by_cpu = theirs.cpu_us_per_request.over(ours.cpu_us_per_request)
+    return Expectation(
+        f"requests/s at least {least:g} x {peer}",
+        f"{ratio:.2f} (by CPU time {by_cpu:.2f})",
+        ratio >= least,
+    )
