@@ -99,13 +99,19 @@ def nice_ticks(maximum: float, steps: int = 4) -> tuple[float, ...]:
 
 
 def folded(series: Sequence[Series]) -> tuple[Series, ...]:
-    """Return the series, largest first, with all beyond the limit added up as one named ``Other``."""
-    ranked = sorted(series, key=lambda one: (-one.total, one.name))
-    if len(ranked) <= MAX_SERIES:
-        return tuple(ranked)
-    rest = ranked[MAX_SERIES - 1 :]
-    together = Series(REST, tuple(map(sum, zip(*(one.values for one in rest), strict=True))))
-    return (*ranked[: MAX_SERIES - 1], together)
+    """Return the series, largest first, with all beyond the limit, and any called ``Other``, added up as one last."""
+    ranked = sorted(
+        (one for one in series if one.name != REST), key=lambda one: (-one.total, one.name)
+    )
+    rest = [one for one in series if one.name == REST]
+    if len(ranked) + len(rest) > MAX_SERIES:
+        rest += ranked[MAX_SERIES - 1 :]
+        del ranked[MAX_SERIES - 1 :]
+    if rest:
+        ranked.append(
+            Series(REST, tuple(map(sum, zip(*(one.values for one in rest), strict=True))))
+        )
+    return tuple(ranked)
 
 
 def stacked_days(

@@ -22,6 +22,12 @@ def money(nanousd: int) -> str:
     return f"{sign}${usd:.4f}" if usd >= 0.00005 else f"{sign}<$0.0001"
 
 
+def call_cost(nanousd: int) -> str:
+    """Return dollars for one call: four decimals below a dollar, where cents would hide the difference."""
+    usd = nanousd / NANOUSD_PER_USD
+    return f"${usd:.4f}" if 0.00005 <= usd < 1 else money(nanousd)
+
+
 def money_axis(nanousd: float) -> str:
     """Return dollars as short as an axis needs them: ``$0``, ``$0.05``, ``$20``, ``$1.5k``, ``$2M``."""
     usd = nanousd / NANOUSD_PER_USD
@@ -122,6 +128,7 @@ def initials(name: str) -> str:
 
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "money": money,
+    "call_cost": call_cost,
     "money_axis": money_axis,
     "compact": compact,
     "count": count,

@@ -14,10 +14,13 @@ from core.models import Anomaly
 from rules.activity_events import ActivityEvent
 from webapp import charts, filters
 from webapp.page_models.sources_health import SourceChip, chips
-from webapp.queries import anomalies, sources
+from webapp.queries import anomalies, scopes, sources
+from webapp.queries.rules import has_active_rule
 from webapp.setup_state import SetupState
 
 WINDOW_DAYS = 30
+SOURCES_PATH = "/settings/governance/ingestion-sources"
+RULES_PATH = "/settings/governance/anomaly-rules"
 PEOPLE_SHOWN = 10
 ANOMALIES_SHOWN = 6
 CALLS_SHOWN = 7
@@ -141,10 +144,6 @@ class GovernancePage:
     @cached_property
     def steps(self) -> tuple[Step, ...]:
         done = self.setup()
-        rules, inputs = (
-            "/settings/governance/anomaly-rules",
-            "/settings/governance/ingestion-sources",
-        )
         return (
             Step(
                 "Send a request through the gateway",
@@ -156,20 +155,20 @@ class GovernancePage:
                 "Connect an ingestion source",
                 "Bring in agents and assistants that do not pass the gateway.",
                 done.has_ingestion_sources,
-                *(("Add a source", f"{inputs}/new") if self.may_manage_sources else ()),
+                *(("Add a source", f"{SOURCES_PATH}/new") if self.may_manage_sources else ()),
             ),
             Step(
                 "Watch for unusual spend",
                 "A rule compares spend with its own past and tells you in Slack when it leaves it.",
                 done.has_anomaly_rules,
-                *(("Add a rule", f"{rules}/new") if self.may_manage_rules else ()),
+                *(("Add a rule", f"{RULES_PATH}/new") if self.may_manage_rules else ()),
             ),
         )
 
     @cached_property
     def chart(self) -> charts.DayChart:
         points = self.activity.spend_over_time(self.now, WINDOW_DAYS, self.view.group)
-        names = sources.team_names(self.organization_id) if self.view.group == "team" else {}
+        names = scopes.team_names(self.organization_id) if self.view.group == "team" else {}
         days = [(self.now - timedelta(days=back)).date() for back in range(WINDOW_DAYS - 1, -1, -1)]
         return charts.stacked_days(
             days, _series(points, days, names, self.view.group), filters.money, filters.money_axis
@@ -200,6 +199,11 @@ class GovernancePage:
     @cached_property
     def anomalies(self) -> list[Anomaly]:
         return anomalies.newest_anomalies(self.organization_id, ANOMALIES_SHOWN)
+
+    @cached_property
+    def is_watched(self) -> bool:
+        """Say whether any rule is active; asked only where no anomaly is to be shown."""
+        return has_active_rule(self.organization_id)
 
     @cached_property
     def sources(self) -> tuple[SourceChip, ...]:

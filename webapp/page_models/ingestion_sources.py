@@ -12,7 +12,7 @@ from core.models import IngestionSource
 from rules.activity_events import ActivityEvent
 from webapp.page_models.sources_health import MODES, Health, SourceChip
 
-EVENTS_SHOWN = 50
+EVENTS_SHOWN = 25
 NS_PER_MICROSECOND = 1000
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core.fault import Fault, Refused
-from core.models import IngestionSource, Team
+from core.models import IngestionSource
 
 
 def live_sources(organization_id: str) -> list[IngestionSource]:
@@ -26,17 +26,3 @@ def source_of(organization_id: str, source_id: str) -> IngestionSource:
     if source is None:
         raise Refused(Fault.NOT_FOUND, "There is no such source.")
     return source
-
-
-def source_names(organization_id: str) -> dict[str, str]:
-    """Return the name of every source by its id, archived ones too, because their events remain."""
-    rows = IngestionSource.select(IngestionSource.id, IngestionSource.name).where(
-        IngestionSource.organization_id == organization_id
-    )
-    return {row.id: row.name for row in rows}
-
-
-def team_names(organization_id: str) -> dict[str, str]:
-    """Return the name of every team by its id, by name; personal workspaces and archived teams too."""
-    rows = Team.select(Team.id, Team.name).where(Team.organization_id == organization_id)
-    return {row.id: row.name for row in rows.order_by(Team.name)}

@@ -8,11 +8,12 @@ from werkzeug.wrappers import Response as AnyResponse
 from core.authoring import anomaly_rules as authoring
 from core.clock import utcnow
 from core.fault import Fault, Refused
+from rules.source_types import SOURCE_TYPES
 from webapp.access import requires, viewer
 from webapp.page_models import anomaly_rules as pages
 from webapp.pages import asked_fragment, respond, see
 from webapp.queries.rules import live_rules
-from webapp.queries.sources import live_sources, source_names
+from webapp.queries.scopes import scope_names
 from webapp.state import control_plane
 
 blueprint = Blueprint("anomaly_rules", __name__)
@@ -32,7 +33,7 @@ def moved() -> AnyResponse:
 def index() -> Response:
     """Answer with the rules by severity."""
     who = viewer()
-    names = source_names(who.organization_id)
+    names = scope_names(who.organization_id)
     rules = live_rules(who.organization_id)
     page = pages.RulesPage(
         rows={
@@ -62,7 +63,8 @@ def compose() -> Response:
 @requires("anomalyRules:manage")
 def preview() -> Response:
     """Answer with what the threshold typed so far means."""
-    form = pages.RuleForm(values=_typed(), scopes=_scopes())
+    values = _typed()
+    form = pages.RuleForm(values=values, scopes=_scopes(values["applies_to"]))
     return respond("anomaly_rule_form.html", ("preview",), page=form)
 
 
@@ -164,22 +166,23 @@ def _errors(refused: Refused) -> dict[str, str]:
     return dict(errors) if isinstance(errors, dict) else {"form": refused.message}
 
 
-def _scopes() -> list[tuple[str, str]]:
-    sources = live_sources(viewer().organization_id)
-    types = sorted({source.type for source in sources} | {"gateway"})
-    return [
+def _scopes(chosen: str) -> list[tuple[str, str]]:
+    """Return what a rule may be about; what is chosen already is among it, so that saving never moves a rule."""
+    names = scope_names(viewer().organization_id, is_live=True)
+    types = [(f"source_type:{kind}", f"Source type {kind}") for kind in sorted(SOURCE_TYPES)]
+    offered = [
         ("organization", pages.WHOLE),
-        *((f"source_type:{kind}", f"Source type {kind}") for kind in types),
-        *((f"source:{source.id}", f"Source {source.name}") for source in sources),
+        *((f"{scope}:{scope_id}", label) for (scope, scope_id), label in names.items()),
+        *types,
     ]
+    is_offered = not chosen or chosen in dict(offered)
+    return offered if is_offered else [*offered, (chosen, chosen.replace(":", " ").capitalize())]
 
 
-def _scope_label(scope: str, scope_id: str, names: dict[str, str]) -> str:
+def _scope_label(scope: str, scope_id: str, names: dict[tuple[str, str], str]) -> str:
     if scope == "organization":
         return pages.WHOLE
-    if scope == "source":
-        return f"Source {names.get(scope_id, scope_id)}"
-    return f"{scope.replace('_', ' ').capitalize()} {scope_id}"
+    return names.get((scope, scope_id), f"{scope.replace('_', ' ').capitalize()} {scope_id}")
 
 
 def _form(
@@ -188,7 +191,7 @@ def _form(
     kept = authoring.find(viewer().organization_id, rule_id).destinations if rule_id else []
     page = pages.RuleForm(
         values=values,
-        scopes=_scopes(),
+        scopes=_scopes(values["applies_to"]),
         errors=errors or {},
         rule_id=rule_id,
         kept_destinations=pages.destination_line(kept) if kept else "",

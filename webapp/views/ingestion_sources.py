@@ -17,7 +17,8 @@ from webapp.lake import lake_activity
 from webapp.page_models import ingestion_sources as pages
 from webapp.page_models.sources_health import chips, health_of
 from webapp.pages import asked_fragment, respond, see
-from webapp.queries.sources import live_sources, source_of, team_names
+from webapp.queries.scopes import shared_team_names, team_names
+from webapp.queries.sources import live_sources, source_of
 from webapp.state import control_plane
 
 blueprint = Blueprint("ingestion_sources", __name__)
@@ -162,7 +163,7 @@ def _errors(refused: Refused) -> dict[str, str]:
 def _form(values: dict[str, str], errors: dict[str, str], source_id: str = "") -> Response:
     page = pages.SourceForm(
         values=values,
-        teams=team_names(viewer().organization_id),
+        teams=shared_team_names(viewer().organization_id),
         errors=errors,
         source_id=source_id,
         as_page=not asked_fragment(DRAWER),

@@ -60,6 +60,14 @@ def test_more_series_than_can_be_told_apart_are_added_up_as_other() -> None:
     assert sum(one.total for one in shown) == sum(one.total for one in many)
 
 
+def test_there_is_one_other_and_it_comes_last() -> None:
+    given = [charts.Series(charts.REST, (50,)), charts.Series("a", (3,)), charts.Series("b", (9,))]
+    assert [one.name for one in charts.folded(given)] == ["b", "a", charts.REST]
+    many = [charts.Series(str(n), (1,)) for n in range(8)] + given[:1]
+    assert charts.folded(many)[-1] == charts.Series(charts.REST, (52,))
+    assert [one.name for one in charts.folded(many)].count(charts.REST) == 1
+
+
 def test_a_name_has_one_colour_everywhere_and_no_two_share_one_in_a_chart() -> None:
     names = [f"team {n}" for n in range(charts.TONES)]
     assert len(set(charts.tones(names).values()) - {"srest"}) == charts.TONES

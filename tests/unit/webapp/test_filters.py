@@ -26,6 +26,14 @@ def test_writes_money_with_as_many_decimals_as_the_amount_needs(nanousd: int, wr
 
 
 @pytest.mark.parametrize(
+    ("nanousd", "written"),
+    [(0, "$0.00"), (20_400_000, "$0.0204"), (10_000, "<$0.0001"), (3 * DOLLAR, "$3.00")],
+)
+def test_writes_the_cost_of_one_call_so_that_small_ones_differ(nanousd: int, written: str) -> None:
+    assert filters.call_cost(nanousd) == written
+
+
+@pytest.mark.parametrize(
     ("usd", "written"),
     [(0, "$0"), (0.05, "$0.05"), (20, "$20"), (2.5, "$2.5"), (1500, "$1.5k"), (2_000_000, "$2M")],
 )

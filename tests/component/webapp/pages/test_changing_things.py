@@ -15,7 +15,7 @@ from werkzeug.test import TestResponse
 
 from core.authoring.destinations import opened
 from core.authoring.ingestion_sources import find_by_secret
-from core.models import Anomaly, AnomalyRule, AuditRow, IngestionSource
+from core.models import Anomaly, AnomalyRule, AuditRow, IngestionSource, Team
 from core.secrets import sealer_for
 from core.settings import Settings
 from tests.component.webapp.pages.world import (
@@ -161,26 +161,24 @@ def test_json_replaces_the_number_fields(desk: Desk) -> None:
     assert rule.threshold["ratioVsBaseline"] == 9
 
 
-@pytest.mark.parametrize(
-    ("typed", "field", "said"),
-    [
-        ({"name": ""}, "name", "Give it a name"),
-        ({"name": "Spend doubled"}, "name", "Another rule has this name"),
-        ({"ratio": "x"}, "threshold", "The ratio must be a number"),
-        ({"window_minutes": "0"}, "threshold", "windowSec"),
-        ({"threshold_json": "{"}, "threshold_json", "not valid JSON"),
-        ({"threshold_json": "[]"}, "threshold_json", "must be a JSON object"),
-        ({"destinations_json": '{"a": 1'}, "destinations_json", "not valid JSON"),
-        ({"slack_url": "ftp://x"}, "slack_url", "https"),
-    ],
+MISTAKES = (
+    ({"name": ""}, "name", "Give it a name"),
+    ({"name": "Spend doubled"}, "name", "Another rule has this name"),
+    ({"ratio": "x"}, "threshold", "The ratio must be a number"),
+    ({"window_minutes": "0"}, "threshold", "windowSec"),
+    ({"threshold_json": "{"}, "threshold_json", "not valid JSON"),
+    ({"threshold_json": "[]"}, "threshold_json", "must be a JSON object"),
+    ({"destinations_json": '{"a": 1'}, "destinations_json", "not valid JSON"),
+    ({"slack_url": "ftp://x"}, "slack_url", "https"),
 )
-def test_each_mistake_in_a_rule_is_said_where_it_was_made(
-    desk: Desk, typed: dict[str, str], field: str, said: str
-) -> None:
-    answer = desk.post(RULES, DRAWER, **RULE | typed)
-    assert answer.status_code == 422
-    found = re.search(rf'id="{field}-error">.*?</svg>([^<]*)', answer.text)
-    assert found and said in html.unescape(found[1]), answer.text
+
+
+def test_each_mistake_in_a_rule_is_said_where_it_was_made(desk: Desk) -> None:
+    for typed, field, said in MISTAKES:
+        answer = desk.post(RULES, DRAWER, **RULE | typed)
+        found = re.search(rf'id="{field}-error">.*?</svg>([^<]*)', answer.text)
+        assert answer.status_code == 422, typed
+        assert found and said in html.unescape(found[1]), (typed, answer.text)
     assert AnomalyRule.select().where(AnomalyRule.name == "Too much").count() == 0
 
 
@@ -267,3 +265,17 @@ def test_a_source_label_is_kept_and_cleared_by_the_composer(desk: Desk) -> None:
         desk.post(path, name="agents", description="", team_id="", label=label)
         seen.append(IngestionSource.get_by_id(desk.world.source_ids[0]).parser_config)
     assert seen == [{"allowedSourceTypeLabel": "agents-eu"}, {}]
+
+
+@pytest.mark.parametrize("is_archived", [False, True])
+def test_saving_a_rule_never_moves_it_to_another_scope(desk: Desk, is_archived: bool) -> None:
+    team_id, path = desk.world.team_ids[0], f"{RULES}/{desk.world.rule_id}/edit"
+    AnomalyRule.update(scope="team", scope_id=team_id).execute()
+    if is_archived:
+        Team.update(archived_at=fixed_now()).execute()
+    form = desk.client.get(path).text
+    assert f'<option value="team:{team_id}" selected>' in form
+    assert is_archived or "Team Engineering" in desk.client.get(RULES).text
+    desk.post(path, **RULE | {"applies_to": f"team:{team_id}", "slack_url": ""})
+    rule = AnomalyRule.get_by_id(desk.world.rule_id)
+    assert (rule.scope, rule.scope_id) == ("team", team_id)
