@@ -1,5 +1,6 @@
 """The headers of an answer: those that every answer of the gateway has, and those that pass from a provider."""
 
+from proxy.dialects.meters import HidingMeter
 from proxy.gateway import Gateway
 from proxy.pipeline.call import Call
 from proxy.pipeline.identity import Identity
@@ -58,7 +59,7 @@ def answer_headers(gateway: Gateway, call: Call) -> Headers:
     if upstream.status < 300:
         for warning in gateway.holds.warnings(call.required_plan().bundle.limits):
             headers.append((b"x-langwatch-budget-warning", warning.encode()))
-    headers += passed(upstream.headers, keeps_length=not call.hides_usage)
+    headers += passed(upstream.headers, keeps_length=not isinstance(call.meter, HidingMeter))
     return headers
 
 

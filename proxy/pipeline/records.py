@@ -13,6 +13,8 @@ from rules.usage import Usage
 
 Charges = Sequence[tuple[str, int]]
 _CONFIRMED = frozenset({Outcome.COMPLETED, Outcome.CANCELLED, Outcome.TRUNCATED})
+_MAX_USAGE_BYTES = 8 * 1024
+"""A usage object has a few dozen numbers; the provider decides its size, so the record bounds it."""
 _encode = msgspec.json.Encoder().encode
 
 
@@ -61,7 +63,7 @@ class Settlement(msgspec.Struct, gc=False, omit_defaults=True):
     cost_nanousd: int
     is_estimated: bool
     price_source: str
-    usage_raw: dict[str, Any] | None
+    usage_raw: msgspec.Raw | None
     charges: Charges
     owner: str
     admission: Admission | None = None
@@ -109,6 +111,11 @@ def admission(gateway: Gateway, call: Call, hold: Hold | None) -> Admission:
     )
 
 
+def _bounded(usage: dict[str, Any]) -> msgspec.Raw | None:
+    encoded = _encode(usage)
+    return msgspec.Raw(encoded) if len(encoded) <= _MAX_USAGE_BYTES else None
+
+
 def settlement_line(gateway: Gateway, call: Call, settled: Settled) -> bytes:
     """Return the ``confirmSpend`` or ``failSpend`` line of a call, without a line end."""
     outcome, usage, hold = call.outcome or Outcome.FAILED, settled.usage, call.hold
@@ -130,7 +137,7 @@ def settlement_line(gateway: Gateway, call: Call, settled: Settled) -> bytes:
         settled.cost_nanousd,
         settled.is_estimated,
         settled.price_source,
-        None if reading is None else reading.usage,
+        None if reading is None or reading.usage is None else _bounded(reading.usage),
         call.charges,
         gateway.holds.owner,
         admission(gateway, call, None) if hold is None else None,

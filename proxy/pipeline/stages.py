@@ -96,4 +96,4 @@ def _takes_event(call: Call) -> bool:
         # The provider has told the client itself.
         return False
     is_sized = any(name == b"content-length" for name, _ in call.upstream.headers)
-    return call.hides_usage or not is_sized
+    return isinstance(call.meter, HidingMeter) or not is_sized

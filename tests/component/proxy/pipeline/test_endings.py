@@ -7,8 +7,16 @@ import pytest
 import trio
 
 from proxy.transport.limits import ServerLimits
-from tests.component.proxy.pipeline.site import Site, chat, message, settings_for, site
-from tests.component.proxy.transport.peers import until
+from tests.component.proxy.pipeline.site import (
+    Site,
+    binding,
+    chat,
+    message,
+    request,
+    settings_for,
+    site,
+)
+from tests.component.proxy.transport.peers import Peer, until, upstream
 
 pytestmark = pytest.mark.trio
 
@@ -104,7 +112,6 @@ async def test_a_provider_that_cannot_be_reached_is_a_502(dialect) -> None:
     free = (await trio.open_tcp_listeners(0, host="127.0.0.1"))[0]
     port = free.socket.getsockname()[1]
     await free.aclose()
-    from tests.component.proxy.pipeline.site import binding
 
     async with site(providers=lambda _: [binding(dialect, port)]) as here:
         got = await (await here.post(path, ask())).read()
@@ -161,7 +168,6 @@ async def test_a_client_that_does_not_read_is_cut_off_and_named(dialect) -> None
     limits = ServerLimits(client_write_seconds=0.2)
     async with site(limits=limits, send_buffer_bytes=4096) as here:
         client = await here.front.connect(receive_buffer_bytes=2048)
-        from tests.component.proxy.pipeline.site import request
 
         script = "chunks=20000,merge=50"
         await client.send(request(path, ask(stream=True), x_fake_behaviour=script))
@@ -229,7 +235,6 @@ async def test_leaving_at_any_wait_frees_everything_and_books_once(
     dialect, leave, is_booked
 ) -> None:
     path, ask = DIALECTS[dialect]
-    from tests.component.proxy.pipeline.site import request
 
     async with site(send_buffer_bytes=4096) as here:
         client = await here.front.connect(receive_buffer_bytes=2048)
@@ -269,3 +274,45 @@ async def test_a_hundred_departures_leave_nothing_behind(dialect) -> None:
         assert [told["outcome"] for told in here.settled] == ["cancelled"] * 100
         assert len({told["call_id"] for told in here.settled}) == 100
         assert not here.front.server.connections
+
+
+@pytest.mark.parametrize(
+    ("script", "outcome"), [("hang_head", "failed"), ("chunks=9,hang_after=5", "truncated")]
+)
+async def test_a_drain_that_cannot_wait_says_so(dialect, script, outcome) -> None:
+    path, ask = DIALECTS[dialect]
+    async with site() as here:
+        sent = await here.post(path, ask(stream=True), x_fake_behaviour=script)
+        if outcome == "truncated":
+            await sent.client.until(b"data: ")
+        await until(lambda: here.fake.record.open_streams == 1)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(here.front.server.drain, 0)
+            if outcome == "failed":
+                got = await sent.read()
+                assert (got.status, got.json["error"]["code"]) == (503, "service_unavailable")
+            else:
+                assert b"gateway_draining" in await sent.read_broken()
+        end = await the_end(here)
+        assert (end["outcome"], end["code"]) == (outcome, "gateway_draining")
+
+
+async def test_a_provider_cannot_blow_up_the_ledger_with_its_usage() -> None:
+    path, ask = DIALECTS["openai"]
+    usage = {"prompt_tokens": 3, "completion_tokens": 2, "x": "y" * 100_000}
+    body = orjson.dumps({"id": "c", "choices": [], "usage": usage})
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+
+    async def answer(peer: Peer) -> None:
+        await peer.request()
+        await peer.say(head % len(body) + body)
+        await peer.gone()
+
+    async with upstream(answer) as up:
+        port = up.target.port
+        async with site(providers=lambda _: [binding("openai", port, "/v1")]) as here:
+            assert (await (await here.post(path, ask())).read()).status == 200
+            end = await the_end(here)
+            assert (end["input_tokens"], end["output_tokens"]) == (3, 2)
+            assert end["usage_raw"] is None
+            assert here.gateway.spool.unshipped_bytes < 5000
