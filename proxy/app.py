@@ -32,7 +32,8 @@ def create_app(gateway: Gateway) -> App:
         route = find(scope["path"])
         try:
             if route is not None and route.serves is Serves.EXCHANGE and scope["method"] == "POST":
-                call = Call(scope, send, route, incoming, identity)
+                call = Call(scope, send, route, identity)
+                call.incoming = incoming
                 body = await _read_body(receive)
                 coding = incoming.get(b"content-encoding")
                 call.body = decoded(body, coding, gateway.settings.max_body_bytes)

@@ -10,7 +10,7 @@ from proxy.dialects.dialect import Ask, Dialect
 from proxy.dialects.meters import Meter
 from proxy.holds import Hold
 from proxy.pipeline.identity import Identity
-from proxy.pipeline.incoming import Incoming
+from proxy.pipeline.incoming import read_headers
 from proxy.pipeline.lanes import Lane, Plan
 from proxy.routes import Route
 from proxy.transport.asgi import Scope, Send
@@ -54,6 +54,8 @@ class Call:
     What starts out the same for every call is a class attribute, so that making a call stays cheap.
     """
 
+    incoming = read_headers([])
+    body = b""
     ask = Ask("")
     plan: Plan | None = None
     lane: Lane | None = None
@@ -84,19 +86,15 @@ class Call:
     """What to tell the client, as an answer or, within a stream, as an error event."""
     is_settled = False
 
-    def __init__(
-        self, scope: Scope, send: Send, route: Route, incoming: Incoming, identity: Identity
-    ) -> None:
+    def __init__(self, scope: Scope, send: Send, route: Route, identity: Identity) -> None:
         if route.dialect is None:
             raise ValueError("only routes with a dialect are exchanges")
         self.scope = scope
         self.send = send
         self.route = route
         self.dialect: Dialect = route.dialect
-        self.incoming = incoming
         self.identity = identity
         self.begun = time.monotonic()
-        self.body = b""
         self.leash = Leash()
 
     @property

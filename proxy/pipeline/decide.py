@@ -37,8 +37,8 @@ def decide_once(gateway: Gateway, request: RawRequest) -> tuple[bytes, bytes]:
     incoming = read_headers(request.headers)
     identity = gateway.identities.mint(incoming.trace)
     scope = {"query_string": request.query}
-    call = Call(scope, _send_nothing, route, incoming, identity)
-    call.body = request.body
+    call = Call(scope, _send_nothing, route, identity)
+    call.incoming, call.body = incoming, request.body
     for stage in DECIDE:
         if stage(gateway, call) is not None:
             raise RuntimeError(f"{stage.__name__} would wait")

@@ -36,6 +36,13 @@ KEY = "lw_vk_live_01ARZ3NDEKTSV4RRFFQ69G5FAV"
 OPENAI_KEY = "sk-provider-openai"
 ANTHROPIC_KEY = "sk-ant-provider"
 PLENTY = 10**15
+STANDING = {
+    "x-langwatch-request-id",
+    "x-langwatch-gateway-request-id",
+    "x-request-id",
+    "x-langwatch-gateway-version",
+}
+TRACE = {"x-langwatch-trace-id", "x-langwatch-span-id", "traceparent"}
 
 
 class ScriptedKeyring:
@@ -132,6 +139,20 @@ class Exchange:
     @property
     def json(self) -> Any:
         return orjson.loads(self.body)
+
+
+async def ask(here: Site, method: str, target: str, **headers: str) -> Exchange:
+    client = await here.front.connect()
+    lines = "".join(f"{n.replace('_', '-')}: {v}\r\n" for n, v in headers.items())
+    await client.send(f"{method} {target} HTTP/1.1\r\nhost: g\r\n{lines}\r\n".encode())
+    if method == "HEAD":
+        sent = Exchange(client)
+        head = await client.until(b"\r\n\r\n")
+        sent.status = int(head.split(b" ")[1])
+        pairs = [line.split(b": ", 1) for line in head.split(b"\r\n")[1:-2]]
+        sent.headers = {name.decode(): value.decode() for name, value in pairs}
+        return sent
+    return await Exchange(client).read()
 
 
 def request(path: str, body: Any, **headers: str) -> bytes:
