@@ -41,6 +41,7 @@ class Delivery:
     call: Call
     accepts_gzip: bool
     steps: trio.Semaphore
+    told_all: bool = False  # every event of an unbroken stream is written, if not the last chunk
 
     async def run(self) -> tuple[str, bool]:
         """Write it all. Returns the outcome and whether the connection stays usable."""
@@ -52,7 +53,10 @@ class Delivery:
             with contextlib.suppress(ClientLeftError):
                 ending.append(await self._timed())
             nursery.cancel_scope.cancel()
-        return ending[0] if ending else ("client_closed", False)
+        if ending:
+            return ending[0]
+        # A client that leaves after the last event, as Codex does, had its whole answer.
+        return ("completed" if self.told_all else "client_closed"), False
 
     @property
     def _needs_watching(self) -> bool:
@@ -133,6 +137,7 @@ class Delivery:
         await self.connection.send(head + b"\r\n")
         events, stop_at = scripted(self.answer.events or [], b)
         await self._events(events, squeeze)
+        self.told_all = not stop_at
         return await self._finish(stop_at, squeeze)
 
     async def _events(self, events: list[bytes], squeeze: "zlib._Compress | None") -> None:
@@ -172,12 +177,7 @@ class Delivery:
         tail = squeeze.flush() if squeeze else b""
         if stop == "error":
             tail = self.answer.error_event
-        try:
-            await self.connection.send((_chunk(tail) if tail else b"") + LAST_CHUNK)
-        except ClientLeftError:
-            if stop:
-                raise
-            return "completed", False  # it had every event; Codex-like clients leave here
+        await self.connection.send((_chunk(tail) if tail else b"") + LAST_CHUNK)
         return stop or "completed", not self.behaviour.close
 
     @property
