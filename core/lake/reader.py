@@ -2,11 +2,13 @@
 
 import logging
 import threading
+from contextlib import nullcontext
 from typing import Any
 
 import duckdb
 
 from core.lake import engine
+from core.lake.latch import Latch
 from core.lake.statements import statement
 from core.settings import Settings
 
@@ -24,6 +26,7 @@ class LakeReader:
         self._settings = settings
         self._lock = threading.Lock()
         self._connection: duckdb.DuckDBPyConnection | None = None
+        self._latch = Latch(settings.lake_dir) if engine.is_embedded(settings) else None
 
     def rows(self, name: str, **parameters: object) -> list[Row]:
         """Run ``sql/<name>.sql`` and return its rows; none while there is no lake yet.
@@ -35,9 +38,10 @@ class LakeReader:
             if cursor is None:
                 return []
             try:
-                return cursor.execute(statement(name), parameters).fetchall()
-            except (duckdb.IOException, duckdb.TransactionException) as error:
-                if attempt == TRIES:
+                with self._latch.shared() if self._latch else nullcontext():
+                    return cursor.execute(statement(name), parameters).fetchall()
+            except duckdb.Error as error:
+                if attempt == TRIES or not _has_moved_on(error):
                     raise
                 LOG.info("lake_read_again", extra={"query": name, "reason": type(error).__name__})
             finally:
@@ -80,6 +84,13 @@ def _opened(settings: Settings) -> duckdb.DuckDBPyConnection | None:
         return None
     connection.execute(statement("macros"))
     return connection
+
+
+def _has_moved_on(error: duckdb.Error) -> bool:
+    """Say whether the query met files or a snapshot that were cleared away under it."""
+    if isinstance(error, duckdb.IOException | duckdb.TransactionException):
+        return True
+    return "snapshot" in str(error)
 
 
 def _is_absent(error: duckdb.Error) -> bool:

@@ -8,7 +8,7 @@ import fcntl
 import os
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,6 +17,7 @@ import orjson
 
 from core.clock import EPOCH
 from core.lake import engine
+from core.lake.latch import Latch
 from core.lake.statements import statement
 from core.secret_files import prepare_data_dir
 from core.settings import Settings
@@ -25,6 +26,7 @@ from rules.activity_events import ActivityEvent
 LOCK_FILE = "writer.lock"
 # Readers finish within seconds; an hour also lets a person look at yesterday's mistake.
 KEEP_SNAPSHOTS = timedelta(hours=1)
+FLUSH_PATIENCE_SECONDS = 2.0
 
 
 class LakeBusy(Exception):
@@ -38,9 +40,15 @@ class Unstorable(Exception):
 class LakeWriter:
     """Writes the lake. Safe to share between threads: one statement at a time holds the lake."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, lock_descriptor: int | None) -> None:
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        lock_descriptor: int | None,
+        latch: Latch | None,
+    ) -> None:
         self._connection = connection
         self._lock_descriptor = lock_descriptor
+        self._latch = latch
         self._lock = threading.Lock()
 
     def watermark(self) -> int:
@@ -95,10 +103,18 @@ class LakeWriter:
             return int(found[0])
 
     def flush(self) -> int:
-        """Move the rows that wait in the catalog into Parquet files; return how many were moved."""
-        with self._lock:
+        """Move the rows that wait in the catalog into Parquet files; return how many were moved.
+
+        None are moved when readers are busy for longer than a flush may keep them waiting.
+        """
+        with (
+            self._lock,
+            self._latch.alone(FLUSH_PATIENCE_SECONDS) if self._latch else nullcontext(True) as may,
+        ):
+            if not may:
+                return 0
             moved = self._connection.execute("CALL ducklake_flush_inlined_data('lake')").fetchall()
-        return sum(int(row[2]) for row in moved)
+            return sum(int(row[2]) for row in moved)
 
     def tidy(self, now: datetime) -> None:
         """Merge small files, drop old snapshots, and delete the files that only those needed."""
@@ -146,7 +162,8 @@ def open_writer(settings: Settings) -> LakeWriter:
         if descriptor is not None:
             os.close(descriptor)
         raise
-    return LakeWriter(connection, descriptor)
+    latch = Latch(settings.lake_dir) if descriptor is not None else None
+    return LakeWriter(connection, descriptor, latch)
 
 
 def _take_lock(settings: Settings) -> int:
