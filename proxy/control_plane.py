@@ -127,12 +127,11 @@ class ControlPlane:
         self.node = node
         self.answered_s: float | None = None
         """When the last good answer came (monotonic seconds), for the health page."""
+        self._url = url.rstrip("/")
         self._path = urlsplit(url).path.rstrip("/") + _BASE
         self._secret = secret
         self._now_s = now_s
         self._client = httpx.AsyncClient(
-            base_url=url,
-            timeout=SHIP_SECONDS,
             trust_env=False,
             limits=httpx.Limits(
                 max_connections=_MAX_CONNECTIONS, max_keepalive_connections=8, keepalive_expiry=20
@@ -196,18 +195,24 @@ class ControlPlane:
         query: dict[str, str] | None = None,
     ) -> httpx.Response:
         try:
+            # The one deadline of a call; it covers connecting, too, and waiting for a free connection.
             with trio.fail_after(seconds):
-                answer = await self._client.request(
-                    method,
-                    _BASE + path,
-                    params=query,
-                    content=body,
-                    headers=self._headers(method, path, body),
-                    timeout=httpx.Timeout(seconds, connect=_CONNECT_SECONDS),
-                )
+                answer = await self._client.send(self._request(method, path, body, query))
         except (httpx.HTTPError, trio.TooSlowError, OSError) as error:
             raise ControlPlaneAway(f"{path}: {type(error).__name__}") from None
         return self._judge(path, answer)
+
+    def _request(
+        self, method: str, path: str, body: bytes, query: dict[str, str] | None
+    ) -> httpx.Request:
+        return httpx.Request(
+            method,
+            f"{self._url}{_BASE}{path}",
+            params=query,
+            headers=self._headers(method, path, body),
+            stream=_Body(body),
+            extensions={"timeout": {"connect": _CONNECT_SECONDS}},
+        )
 
     def _headers(self, method: str, path: str, body: bytes) -> dict[str, str]:
         timestamp = str(int(self._now_s()))
@@ -217,6 +222,7 @@ class ControlPlane:
             f"{_SIGNED}-Timestamp": timestamp,
             f"{_SIGNED}-Node": self.node,
             "Content-Type": "application/json",
+            "Content-Length": str(len(body)),
         }
 
     def _judge(self, path: str, answer: httpx.Response) -> httpx.Response:
@@ -230,6 +236,25 @@ class ControlPlane:
             raise ControlPlaneAway(f"{path}: {status} {code}")
         self.answered_s = time.monotonic()
         raise ControlPlaneRefusal(status, code)
+
+
+class _Body(httpx.AsyncByteStream):
+    """A body in one piece.
+
+    httpx would make an async generator of it, and one that is cancelled while its piece is being sent is
+    only closed by the garbage collector, with a warning.
+    """
+
+    def __init__(self, body: bytes) -> None:
+        self._pieces = [body] if body else []
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self._pieces:
+            raise StopAsyncIteration
+        return self._pieces.pop()
 
 
 # Codes of a caller that could not prove itself: nothing is said about the key or record in question.

@@ -166,7 +166,8 @@ def _want(period: Period, need: int, now_s: float) -> LeaseWant | None:
     if limit.is_gone:
         return None
     if not limit.blocks:
-        is_due = period.used_s > period.told_s and since_told >= WARN_READ_SECONDS
+        is_in_use = now_s - period.used_s < IDLE_SECONDS or period.used_s > period.told_s
+        is_due = is_in_use and since_told >= WARN_READ_SECONDS
         return LeaseWant(limit.id, period.start_ms, 0) if is_due else None
     cushion = _cushion(period)
     if need > available:

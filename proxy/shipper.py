@@ -10,7 +10,13 @@ from dataclasses import dataclass
 
 import trio
 
-from proxy.control_plane import ControlPlane, ControlPlaneAway, ControlPlaneRefusal, Shipped
+from proxy.control_plane import (
+    ControlPlane,
+    ControlPlaneAway,
+    ControlPlaneRefusal,
+    Rejection,
+    Shipped,
+)
 from proxy.holds import Holds
 from proxy.leasing import Leasing
 from proxy.spool import Spool
@@ -172,7 +178,7 @@ async def _ship_halves(
         split = lines.rfind(b"\n", 0, len(lines) - 1) + 1
     if split == 0:
         LOG.error("record_rejected", extra={"code": refusal.code, "worker": worker})
-        return Shipped(0)
+        return Shipped(0, [Rejection(0, refusal.code)])
     first = await ship_lines(control_plane, worker, lines[:split])
     second = await ship_lines(control_plane, worker, lines[split:])
     return Shipped(first.accepted + second.accepted, first.rejected + second.rejected)

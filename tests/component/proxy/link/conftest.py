@@ -73,7 +73,7 @@ def link_to(tmp_path: Path) -> LinkOf:
     ) -> AsyncIterator[Link]:
         async with ControlPlane(url, SECRET, epoch) as control_plane:
             holds = Holds(epoch, timing)
-            spool = Spool(tmp_path / "spool", epoch, 1 << 20)
+            spool = Spool(tmp_path / "spool", epoch, 1 << 26)
             shipper = Shipper(spool, holds, control_plane, interval_seconds)
             holds.wake = shipper.wake
             cache = BundleCache(
