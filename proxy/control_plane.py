@@ -128,6 +128,7 @@ class ControlPlane:
         self.answered_s: float | None = None
         """When the last good answer came (monotonic seconds), for the health page."""
         self._url = url.rstrip("/")
+        self._host = urlsplit(url).netloc
         self._path = urlsplit(url).path.rstrip("/") + _BASE
         self._secret = secret
         self._now_s = now_s
@@ -221,6 +222,7 @@ class ControlPlane:
             f"{_SIGNED}-Signature": signature,
             f"{_SIGNED}-Timestamp": timestamp,
             f"{_SIGNED}-Node": self.node,
+            "Host": self._host,
             "Content-Type": "application/json",
             "Content-Length": str(len(body)),
         }
