@@ -48,7 +48,7 @@ def create_app(gateway: Gateway) -> App:
         if answer is None:
             await carry(gateway, call)
             return
-        headers = standing_headers(gateway.version, identity) + answer.headers
+        headers = standing_headers(gateway.version_bytes, identity) + answer.headers
         if route is not None and route.serves is Serves.MODELS and answer.status != 401:
             headers += trace_headers(identity, incoming.get(b"tracestate"))
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})

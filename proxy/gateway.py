@@ -43,3 +43,7 @@ class Gateway:
     version: str = field(default_factory=_version)
     now_s: Callable[[], float] = time.time
     """Unix seconds; the one clock of the request path."""
+    version_bytes: bytes = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "version_bytes", self.version.encode())

@@ -29,7 +29,7 @@ class _Event(msgspec.Struct, gc=False):
 class _Answer(msgspec.Struct, gc=False):
     id: Any = None
     model: Any = None
-    content: Any = None
+    content: msgspec.Raw = msgspec.Raw()
     usage: Any = None
 
 
@@ -72,9 +72,12 @@ def read_body(data: bytes, reading: Reading) -> None:
     """Take in a whole answer. Raises msgspec.DecodeError when it is not JSON."""
     answer = _answer.decode(data)
     _note_names(answer.model, answer.id, reading)
-    reading.usage = merged(None, answer.usage)
-    blocks = answer.content if isinstance(answer.content, list) else []
-    reading.visible_bytes = sum(map(_generated_bytes, blocks))
+    if isinstance(answer.usage, dict):
+        reading.usage = answer.usage
+        return
+    blocks = msgspec.json.decode(answer.content) if bytes(answer.content) else []
+    if isinstance(blocks, list):
+        reading.visible_bytes = sum(map(_generated_bytes, blocks))
 
 
 def _note_names(model: object, answer_id: object, reading: Reading) -> None:

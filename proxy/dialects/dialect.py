@@ -62,15 +62,20 @@ class Dialect:
     other_error_type: str = ""
 
 
+_LEAST_ABSURD = 1 << 53
+
+
 def token_count(value: object) -> int | None:
     """Return a count that a provider may also send as a numeric text; None when it tells nothing."""
-    if isinstance(value, bool):
+    if type(value) is int:
+        return value if 0 <= value < _LEAST_ABSURD else None
+    if value is None or isinstance(value, bool):
         return None
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, str) and value.isascii() and value.isdigit():
         value = int(value[:18])
-    return value if isinstance(value, int) and 0 <= value < 1 << 53 else None
+    return value if isinstance(value, int) and 0 <= value < _LEAST_ABSURD else None
 
 
 def merged(old: dict[str, Any] | None, new: object) -> dict[str, Any] | None:

@@ -21,7 +21,7 @@ class _Request(msgspec.Struct, gc=False):
 
 
 class _Answer(msgspec.Struct, gc=False):
-    """A chunk of a stream or a whole answer: both have these fields."""
+    """A chunk of a stream."""
 
     id: Any = None
     model: Any = None
@@ -30,8 +30,18 @@ class _Answer(msgspec.Struct, gc=False):
     error: Any = None
 
 
+class _Whole(msgspec.Struct, gc=False):
+    """A whole answer, of which the text is looked at only when the usage is missing."""
+
+    id: Any = None
+    model: Any = None
+    usage: Any = None
+    choices: msgspec.Raw = msgspec.Raw()
+
+
 _request = msgspec.json.Decoder(_Request)
 _answer = msgspec.json.Decoder(_Answer)
+_whole = msgspec.json.Decoder(_Whole)
 
 
 def read_request(body: bytes) -> Ask:
@@ -79,16 +89,19 @@ def read_event(data: bytes, reading: Reading) -> None:
 
 def read_body(data: bytes, reading: Reading) -> None:
     """Take in a whole answer. Raises msgspec.DecodeError when it is not JSON."""
-    answer = _answer.decode(data)
+    answer = _whole.decode(data)
     _note_names(answer, reading)
-    reading.usage = merged(None, answer.usage)
-    choices = answer.choices if isinstance(answer.choices, list) else []
-    reading.visible_bytes = sum(
-        _message_bytes(choice.get("message")) for choice in choices if isinstance(choice, dict)
-    )
+    if isinstance(answer.usage, dict):
+        reading.usage = answer.usage
+        return
+    choices = msgspec.json.decode(answer.choices) if bytes(answer.choices) else []
+    if isinstance(choices, list):
+        reading.visible_bytes = sum(
+            _message_bytes(choice.get("message")) for choice in choices if isinstance(choice, dict)
+        )
 
 
-def _note_names(answer: _Answer, reading: Reading) -> None:
+def _note_names(answer: _Answer | _Whole, reading: Reading) -> None:
     if not reading.model and isinstance(answer.model, str):
         reading.model = answer.model
     if not reading.answer_id and isinstance(answer.id, str):

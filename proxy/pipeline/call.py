@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from core.fault import Fault, Refused
-from proxy.dialects.dialect import Ask, Dialect
+from proxy.dialects.dialect import Ask, Counts, Dialect
 from proxy.dialects.meters import Meter
 from proxy.holds import Hold
 from proxy.pipeline.identity import Identity
@@ -19,6 +19,7 @@ from rules.pricing import FREE_PRICE, Price
 from rules.usage import Usage
 
 NO_USAGE = Usage()
+_NOTHING_TOLD = Counts()
 
 
 class Outcome(enum.StrEnum):
@@ -85,6 +86,9 @@ class Call:
     refused: Refused | None = None
     """What to tell the client, as an answer or, within a stream, as an error event."""
     is_settled = False
+    _counted: object = None
+    """The usage object that ``_counts`` was made from; a reading replaces it when more is told."""
+    _counts = _NOTHING_TOLD
 
     def __init__(self, scope: Scope, send: Send, route: Route, identity: Identity) -> None:
         if route.dialect is None:
@@ -111,6 +115,15 @@ class Call:
             self.refused = refused
             if refused is not None and not self.has_started:
                 self.status = refused.fault.status
+
+    def told_counts(self) -> Counts:
+        """Return the token counts that the provider has told so far."""
+        usage = None if self.meter is None else self.meter.reading.usage
+        if usage is None:
+            return _NOTHING_TOLD
+        if self._counted is not usage:
+            self._counted, self._counts = usage, self.dialect.counts(usage)
+        return self._counts
 
     def required_plan(self) -> Plan:
         """Return the plan. Raises Refused when a stage is run before authentication."""

@@ -63,7 +63,7 @@ def consumed(call: Call) -> tuple[Usage, bool]:
     reading = call.meter.reading
     if call.status is not None and call.status >= 300 and reading.usage is None:
         return NO_USAGE, False
-    counts = Counts() if reading.usage is None else call.dialect.counts(reading.usage)
+    counts = call.told_counts()
     is_ended = call.outcome is Outcome.COMPLETED or reading.is_terminal
     return _filled(call, counts, is_ended)
 

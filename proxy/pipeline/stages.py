@@ -71,7 +71,7 @@ async def _speak(gateway: Gateway, call: Call) -> None:
 async def send_refusal(gateway: Gateway, call: Call, refused: Refused) -> None:
     """Answer a call with a refusal."""
     answer = refusal(refused, call.identity, call.dialect)
-    headers = standing_headers(gateway.version, call.identity)
+    headers = standing_headers(gateway.version_bytes, call.identity)
     headers += trace_headers(call.identity, call.incoming.get(b"tracestate"))
     headers += answer.headers
     call.has_started = call.has_ended = True

@@ -161,6 +161,20 @@ def test_a_body_is_read_at_its_end() -> None:
     assert meter.take([answer[:9], answer[9:]]) == [answer[:9], answer[9:]]
     assert meter.finish() == []
     assert meter.reading.usage == USAGE
+
+
+@pytest.mark.parametrize(
+    ("dialect", "answer"),
+    [
+        (OPENAI_CHAT, {"choices": [{"message": {"role": "assistant", "content": "hi"}}]}),
+        (ANTHROPIC_MESSAGES, {"content": [{"type": "text", "text": "hi"}]}),
+    ],
+)
+def test_the_text_of_a_body_without_usage_is_measured(dialect, answer) -> None:
+    meter = BodyMeter(dialect)
+    meter.take([orjson.dumps(answer)])
+    meter.finish()
+    assert meter.reading.usage is None
     assert meter.reading.visible_bytes == 2
 
 
