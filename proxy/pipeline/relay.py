@@ -34,8 +34,12 @@ async def _pass_on(gateway: Gateway, call: Call, upstream: Upstream, meter: Mete
     is_last = False
     while not is_last:
         pieces = await upstream.next_chunks()
-        _move_deadline(gateway, call)
+        now = time.monotonic()
+        if call.first_byte is None:
+            call.first_byte = now
         is_last = pieces is None or upstream.is_whole
+        if not is_last:
+            _move_deadline(gateway, call, now)
         shown = [] if pieces is None else meter.take(pieces)
         if is_last and not meter.malformed:
             shown = [*shown, *meter.finish()]
@@ -45,10 +49,8 @@ async def _pass_on(gateway: Gateway, call: Call, upstream: Upstream, meter: Mete
             raise problem
 
 
-def _move_deadline(gateway: Gateway, call: Call) -> None:
-    leash, settings, now = call.leash, gateway.settings, time.monotonic()
-    if call.first_byte is None:
-        call.first_byte = now
+def _move_deadline(gateway: Gateway, call: Call, now: float) -> None:
+    leash, settings = call.leash, gateway.settings
     leash.expires_at = now + settings.between_bytes_seconds
     leash.expiry_reason = LeashReason.IDLE_TIMEOUT
     whole_call_ends = call.begun + settings.whole_call_seconds
