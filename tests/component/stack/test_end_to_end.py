@@ -176,6 +176,22 @@ def test_a_drain_lets_a_running_stream_end(tmp_path: Path, provider: FakeProvide
         assert row["outcome"] == "completed"
 
 
+def test_the_same_story_on_postgresql(
+    tmp_path: Path, provider: FakeProvider, postgres_url: str
+) -> None:
+    options = StackOptions(environ={"DATABASE_URL": postgres_url})
+    with running(tmp_path, provider, options) as stack:
+        with stack.client(DEV_KEY) as client:
+            answer = client.post("/v1/chat/completions", json=chat())
+        assert answer.status_code == 200
+        row = row_of(stack, answer.headers["x-langwatch-request-id"])
+        assert (row["outcome"], row["principal"]) == ("completed", "dev@acme.test")
+        events = f"SELECT 1 FROM lake.gateway_activity_events WHERE event_id = '{row['call_id']}'"
+        wait_until(lambda: stack.lake(events), SETTLED_SECONDS, "the call in the lake")
+        told = json.loads(stack.command("apply", "-f", str(stack.config), "--json").stdout)
+        assert told["created"] == told["changed"] == []
+
+
 class Slack(BaseHTTPRequestHandler):
     """A local stand-in for Slack's incoming webhooks."""
 
