@@ -7,6 +7,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from core.clock import utcnow
 from core.models import Lease, LimitPeriod
 from rules.catalogue import price_of
@@ -20,7 +22,8 @@ from tests.stack_config import CI_KEY, DEV_KEY
 CONCURRENT = 200
 ROOM = 10
 CANCELLATIONS = 1000
-KILLS = int(os.environ.get("STACK_KILLS", "12"))
+# Raise it for a longer siege: STACK_KILLS=200 STACK_SEED=7 pytest tests/component/stack/test_promises.py
+KILLS = int(os.environ.get("STACK_KILLS", "8"))
 SEED = int(os.environ.get("STACK_SEED", "20261121"))
 OUTPUT_TOKENS = 1000
 
@@ -105,12 +108,16 @@ def no_lease_is_left() -> bool:
     return leased == 0 or not Lease.select().where(Lease.remaining_nanousd > 0).exists()
 
 
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
 def test_no_call_is_lost_or_booked_twice_when_programs_are_killed(
-    tmp_path: Path, provider: FakeProvider
+    tmp_path: Path, provider: FakeProvider, kind: str, request: pytest.FixtureRequest
 ) -> None:
+    environ = {}
+    if kind == "postgres":
+        environ["DATABASE_URL"] = str(request.getfixturevalue("postgres_url"))
     chance = random.Random(SEED)
     provider.behave("chunks=6,delay_ms=4")
-    with running(tmp_path, provider, StackOptions(workers=2)) as stack:
+    with running(tmp_path, provider, StackOptions(workers=2, environ=environ)) as stack:
         with Load(stack.gateway, DEV_KEY, SEED) as load:
             for _ in range(KILLS):
                 seen = load.total()
