@@ -25,6 +25,8 @@ class HoldTiming:
 
     queue_seconds: float = 2.0
     """How long a call waits while only calls under way stand between it and the limit."""
+    answer_seconds: float = 4.0
+    """How much longer it waits when the control plane has not yet said how the limit stands."""
     outage_seconds: float = 300.0
     """How long the last slices are trusted while the control plane is away."""
 
@@ -187,6 +189,9 @@ class Holds:
                 self.wake()
                 with trio.move_on_after(self.timing.queue_seconds):
                     await waiter.done.wait()
+            if waiter.outcome is None and self._is_unanswered(waiter):
+                with trio.move_on_after(self.timing.answer_seconds):
+                    await waiter.done.wait()
             if waiter.outcome is None:
                 waiter.finish(self._last_word(waiter))
         except BaseException:
@@ -245,6 +250,16 @@ class Holds:
             if limit.terms.on_outage != "allow":
                 return Refused(Fault.BUDGET_UNAVAILABLE, budget_id=limit.id, name=limit.terms.name)
         return self._hold(waiter.limits, waiter.amount_nanousd)
+
+    def _is_unanswered(self, waiter: Waiter) -> bool:
+        """Say whether a slow answer, and not the limit, is what a call waits for."""
+        if self.away_since_s is not None:
+            return False
+        return all(
+            limit.current.told_s < waiter.since_s
+            for limit in waiter.limits
+            if limit.blocks and not _covers(limit.current, waiter.amount_nanousd)
+        )
 
     def _last_word(self, waiter: Waiter) -> Hold | Refused:
         """Judge a call whose time in the queue is over."""

@@ -1,5 +1,7 @@
 """Limits over two workers and a control plane on real sockets, with calls that take their time."""
 
+import threading
+
 import pytest
 import trio
 
@@ -207,3 +209,22 @@ async def test_a_call_that_leaves_the_queue_leaves_nothing_held(
         (limit,) = limits_of(link)
         assert (limit.waiting, limit.current.held_nanousd) == (0, 0)
         background.cancel_scope.cancel()
+
+
+async def test_a_slow_answer_delays_a_first_call_and_does_not_refuse_it(
+    peer, link_to, clock, eventually
+) -> None:
+    peer.add_key(KEY, budgets=[peer.add_budget("bud_1", 1000)])
+    gate = peer.gates["/leases"] = threading.Event()
+    timing = HoldTiming(queue_seconds=0.05, answer_seconds=10)
+    async with link_to(peer.url, timing=timing) as link, trio.open_nursery() as background:
+        background.start_soon(link.shipper.run)
+        caller = Caller(link, clock)
+        async with trio.open_nursery() as calling:
+            calling.start_soon(caller.call, "req_1", 100, 0)
+            await eventually(lambda: peer.calls["/leases"] == 1)
+            with trio.move_on_after(0.2):
+                await eventually(lambda: caller.refused)
+            gate.set()
+        background.cancel_scope.cancel()
+    assert (caller.passed, caller.refused) == (1, [])
