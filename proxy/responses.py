@@ -18,7 +18,6 @@ from rules.pricing import NANOUSD_PER_USD
 
 Headers = list[tuple[bytes, bytes]]
 
-DOCS_URL = "https://docs.langwatch.ai/ai-gateway/errors"
 MISSING_KEY_MESSAGE = (
     "missing API key; supply Authorization: Bearer lw_vk_... or x-api-key"  # the product's wording
 )
@@ -51,7 +50,6 @@ def refusal(refused: Refused, identity: Identity, dialect: Dialect | None) -> An
         error["meta"] = meta
     error |= {
         "tips": [fault.hint],
-        "docs_url": f"{DOCS_URL}#{fault.code}",
         "fault": _at_fault(fault),
         "request_id": identity.request_id,
         "trace_id": identity.trace_id,

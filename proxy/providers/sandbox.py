@@ -3,6 +3,7 @@
 It runs no model. What it says is made from a few sentences; what it counts is what it says.
 """
 
+import time
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -93,6 +94,7 @@ class _Script:
     words: list[str]
     input_tokens: int
     is_cut: bool
+    created_s: int
 
     @property
     def text(self) -> str:
@@ -137,6 +139,7 @@ def _script(ask: Ask, body: bytes) -> _Script:
         words[: ask.max_tokens] if is_cut else words,
         max(1, len(body) // _BYTES_PER_TOKEN),
         is_cut,
+        int(time.time()),
     )
 
 
@@ -191,7 +194,7 @@ def _completion(script: _Script) -> dict[str, Any]:
     return {
         "id": f"chatcmpl-{script.answer_id}",
         "object": "chat.completion",
-        "created": 0,
+        "created": script.created_s,
         "model": script.model,
         "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": finish}],
         "usage": _chat_usage(script),
@@ -202,7 +205,7 @@ def _chat_events(script: _Script, tells_usage: bool) -> list[bytes]:
     head = {
         "id": f"chatcmpl-{script.answer_id}",
         "object": "chat.completion.chunk",
-        "created": 0,
+        "created": script.created_s,
         "model": script.model,
     }
 
