@@ -4,6 +4,7 @@ So that `langwatch --help` answers at once, nothing here imports a database, a w
 """
 
 import importlib
+import os
 import sys
 
 import click
@@ -52,6 +53,8 @@ def main() -> None:
     """Run the command line. Exit code 0: done; 1: it could not be done; 2: it was asked wrongly."""
     from cli.problems import report
 
+    # Databases, spool and secrets are for the account that runs the programs, whatever its shell says.
+    os.umask(0o077)
     try:
         langwatch.main(prog_name="langwatch", standalone_mode=False)
     except Exception as error:  # noqa: BLE001 - the edge: each failure becomes words and an exit code
