@@ -70,6 +70,19 @@ def extension_path(name: str) -> Path:
     raise FileNotFoundError(f"the DuckDB extension {name} for {duckdb.__version__} is missing")
 
 
+def postgres_fields(url: str) -> dict[str, str]:
+    """Return where a PostgreSQL database is and who asks, by libpq's names; empty values are left out."""
+    parts = urlsplit(url)
+    fields = {
+        "host": parts.hostname or parse_qs(parts.query).get("host", ["localhost"])[0],
+        "port": str(parts.port or 5432),
+        "dbname": parts.path.lstrip("/") or "postgres",
+        "user": unquote(parts.username or "postgres"),
+        "password": unquote(parts.password or ""),
+    }
+    return {name: value for name, value in fields.items() if value}
+
+
 def _load(connection: duckdb.DuckDBPyConnection, name: str) -> None:
     connection.execute(f"LOAD {_quoted(str(extension_path(name)))}")
 
@@ -88,17 +101,11 @@ def _attach_postgres(
     connection: duckdb.DuckDBPyConnection, settings: Settings, read_only: bool
 ) -> None:
     _load(connection, "postgres_scanner")
-    parts = urlsplit(settings.control_database_url)
-    socket_directory = parse_qs(parts.query).get("host", ["localhost"])[0]
     # A DuckDB secret, because a connection string would show the password in error messages.
-    given = {
-        "HOST": parts.hostname or socket_directory,
-        "PORT": str(parts.port or 5432),
-        "DATABASE": parts.path.lstrip("/") or "postgres",
-        "USER": unquote(parts.username or "postgres"),
-        "PASSWORD": unquote(parts.password or ""),
-    }
-    fields = ", ".join(f"{key} {_quoted(value)}" for key, value in given.items() if value)
+    names = {"dbname": "DATABASE"}
+    found = postgres_fields(settings.control_database_url)
+    given = {names.get(name, name.upper()): value for name, value in found.items()}
+    fields = ", ".join(f"{key} {_quoted(value)}" for key, value in given.items())
     connection.execute(f"CREATE SECRET catalog (TYPE postgres, {fields})")
     options = [f"METADATA_SCHEMA '{CATALOG_SCHEMA}'", "META_SECRET 'catalog'"]
     _attach(connection, "ducklake:postgres:", options, settings, read_only)

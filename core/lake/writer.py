@@ -4,10 +4,8 @@ Deciding what an event is happens before; when to call is the streamer's schedul
 """
 
 import dataclasses
-import fcntl
-import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,21 +14,16 @@ import duckdb
 import orjson
 
 from core.clock import EPOCH
-from core.lake import engine
+from core.lake import engine, ownership
 from core.lake.latch import Latch
 from core.lake.statements import statement
 from core.secret_files import prepare_data_dir
 from core.settings import Settings
 from rules.activity_events import ActivityEvent
 
-LOCK_FILE = "writer.lock"
 # Readers finish within seconds; an hour also lets a person look at yesterday's mistake.
 KEEP_SNAPSHOTS = timedelta(hours=1)
 FLUSH_PATIENCE_SECONDS = 2.0
-
-
-class LakeBusy(Exception):
-    """Another process has this lake open for writing."""
 
 
 class Unstorable(Exception):
@@ -43,11 +36,11 @@ class LakeWriter:
     def __init__(
         self,
         connection: duckdb.DuckDBPyConnection,
-        lock_descriptor: int | None,
+        let_go: Callable[[], None],
         latch: Latch | None,
     ) -> None:
         self._connection = connection
-        self._lock_descriptor = lock_descriptor
+        self._let_go = let_go
         self._latch = latch
         self._lock = threading.Lock()
 
@@ -131,9 +124,7 @@ class LakeWriter:
         """Let the lake go, so that another process may write."""
         with self._lock:
             self._connection.close()
-            if self._lock_descriptor is not None:
-                os.close(self._lock_descriptor)
-                self._lock_descriptor = None
+            self._let_go()
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -149,33 +140,19 @@ class LakeWriter:
 def open_writer(settings: Settings) -> LakeWriter:
     """Open the lake for writing, creating it when it is new.
 
-    Raises LakeBusy when another process writes an embedded lake. On PostgreSQL two writers may open;
-    of two commits at once on the watermark, one fails and is tried again by its caller.
+    Raises LakeBusy when another process writes it, and duckdb.Error when it can't be reached.
     """
     prepare_data_dir(settings.data_dir)
     settings.lake_dir.mkdir(mode=0o700, exist_ok=True)
-    descriptor = _take_lock(settings) if engine.is_embedded(settings) else None
+    let_go = ownership.take(settings)
     try:
         connection = engine.connect(settings, read_only=False)
         _create_tables(connection)
     except BaseException:
-        if descriptor is not None:
-            os.close(descriptor)
+        let_go()
         raise
-    latch = Latch(settings.lake_dir) if descriptor is not None else None
-    return LakeWriter(connection, descriptor, latch)
-
-
-def _take_lock(settings: Settings) -> int:
-    descriptor = os.open(
-        settings.lake_dir / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
-    )
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise LakeBusy(f"another process writes the lake in {settings.lake_dir}") from None
-    return descriptor
+    latch = Latch(settings.lake_dir) if engine.is_embedded(settings) else None
+    return LakeWriter(connection, let_go, latch)
 
 
 def _create_tables(connection: duckdb.DuckDBPyConnection) -> None:

@@ -8,7 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from core.lake import LakeBusy, LakeReader, LakeWriter, activity, open_reader, open_writer
+from core.lake import (
+    LakeBusy,
+    LakeReader,
+    LakeWriter,
+    activity,
+    open_reader,
+    open_writer,
+    ownership,
+)
 from core.settings import Settings, load
 from rules.activity_events import API_CALL, API_REFUSED, ActivityEvent
 
@@ -259,11 +267,10 @@ def test_a_scope_narrows_what_a_rule_measures(writer: LakeWriter, reader: LakeRe
         assert activity.window_spend(reader, ORG, scope, since, NOW).requests == expected
 
 
-def test_a_second_writer_of_an_embedded_lake_is_turned_away(tmp_path: Path) -> None:
-    settings = load({"LANGWATCH_DATA_DIR": str(tmp_path / "var")})
+def test_a_second_writer_is_turned_away_until_the_first_lets_go(settings: Settings) -> None:
     first = open_writer(settings)
     with pytest.raises(LakeBusy):
-        open_writer(settings)
+        ownership.take(settings, patience_seconds=0.2)
     first.close()
     open_writer(settings).close()
 
