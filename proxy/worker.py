@@ -212,7 +212,9 @@ async def _leave(parts: Parts) -> None:
     with trio.move_on_after(FLUSH_SECONDS):
         await parts.shipper.flush()
         try:
-            await parts.control_plane.release(spool.epoch)
+            # What was not used for a while has been given back already.
+            if parts.gateway.holds.active:
+                await parts.control_plane.release(spool.epoch)
         except (ControlPlaneAway, ControlPlaneRefusal) as error:
             LOG.warning("leases_not_released", extra={"reason": str(error)})
     if not spool.is_empty:
