@@ -19,6 +19,9 @@ _SHARED_EVERY = 8
 _RANKED_EVERY = 4
 """A full series is ranked again after this many samples: a percentile of 32 moves no faster."""
 _MARGIN = 1.5
+_MAX_OVERRUN = 100.0
+_FADING = 0.98
+"""What one call that kept to its estimate leaves of the margin: half of it is gone after 34 of them."""
 _PERCENTILE = 0.95
 
 
@@ -29,12 +32,21 @@ class OutputHistory:
         self._max_series = max_series
         self._series: OrderedDict[tuple[str, str], _Series] = OrderedDict()
 
-    def add(self, vk_id: str, model: str, output_tokens: int) -> None:
-        """Note what one completed call used."""
+    def add(self, vk_id: str, model: str, output_tokens: int, overrun: float = 1.0) -> None:
+        """Note what one completed call used, and how many times its estimate it cost."""
         own = self._add((vk_id, model), output_tokens)
         if own.count <= _KEPT_SAMPLES or not own.count % _SHARED_EVERY:
             # What all keys used matters to keys without a history; a busy one need not tell it all.
             self._add(("", model), output_tokens)
+        own.note_overrun(overrun)
+
+    def margin(self, vk_id: str, model: str) -> float:
+        """Return by how much estimates of such calls fell short lately: a factor of at least 1.
+
+        Pictures behind a link or prompts that a provider adds cost far more than the body's size tells.
+        """
+        series = self._series.get((vk_id, model))
+        return 1.0 if series is None else series.margin
 
     def _add(self, name: tuple[str, str], output_tokens: int) -> "_Series":
         series = self._series.get(name)
@@ -60,12 +72,19 @@ class OutputHistory:
 
 
 class _Series:
-    __slots__ = ("count", "p95_tokens", "samples")
+    __slots__ = ("count", "margin", "p95_tokens", "samples")
 
     def __init__(self) -> None:
+        self.margin = 1.0
         self.samples: list[int] = []
         self.p95_tokens = 0
         self.count = 0
+
+    def note_overrun(self, overrun: float) -> None:
+        if overrun > self.margin:
+            self.margin = min(overrun, _MAX_OVERRUN)
+        elif self.margin > 1.0:
+            self.margin = max(1.0, overrun, self.margin * _FADING)
 
     def add(self, tokens: int) -> None:
         samples = self.samples

@@ -64,6 +64,8 @@ class Call:
     """The model's name at the provider."""
     price: Price = FREE_PRICE
     estimate = NO_USAGE
+    estimate_nanousd = 0
+    """What the estimate costs; the hold may be larger where such calls cost more than estimated lately."""
     hold: Hold | None = None
     charges: Sequence[tuple[str, int]] = ()
     """The limits and periods that the hold was taken in."""

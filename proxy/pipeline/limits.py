@@ -25,10 +25,12 @@ def limits(gateway: Gateway, call: Call) -> Awaitable[None] | None:
     call.price = price = gateway.prices.price(lane.binding.type, call.model, now_s)
     usual_tokens = gateway.history.p95_tokens(plan.bundle.vk_id, call.model)
     call.estimate = estimate_usage(len(call.body), call.ask.max_tokens, usual_tokens)
+    call.estimate_nanousd = cost_nanousd(call.estimate, price)
+    margin = gateway.history.margin(plan.bundle.vk_id, call.model)
     charged = plan.bundle.limits
     if not price.is_known:
         charged = _unpriced(charged, call.model)
-    return _take(gateway, call, charged, cost_nanousd(call.estimate, price))
+    return _take(gateway, call, charged, int(call.estimate_nanousd * margin))
 
 
 def _unpriced(charged: Sequence[LimitState], model: str) -> tuple[LimitState, ...]:

@@ -100,7 +100,7 @@ def admission(gateway: Gateway, call: Call, hold: Hold | None) -> Admission:
         call.model,
         call.ask.model,
         call.ask.is_streamed,
-        0 if hold is None or not hold.periods else hold.amount_nanousd,
+        0 if hold is None else call.estimate_nanousd,
         call.price.source,
         call.charges,
         identity.trace_id,

@@ -43,9 +43,12 @@ def settled_of(gateway: Gateway, call: Call) -> Settled:
     if not price.is_known and answered and answered != call.model:
         # A custom endpoint's alias: the answer names the model that the catalogue may know.
         price = gateway.prices.price(lane.binding.type, answered, call.admitted_s)
+    cost = cost_nanousd(usage, price)
     if call.outcome is Outcome.COMPLETED and not is_estimated:
-        gateway.history.add(call.required_plan().bundle.vk_id, call.model, usage.output_tokens)
-    return Settled(usage, cost_nanousd(usage, price), is_estimated, price.source)
+        overrun = cost / call.estimate_nanousd if call.estimate_nanousd else 1.0
+        vk_id = call.required_plan().bundle.vk_id
+        gateway.history.add(vk_id, call.model, usage.output_tokens, overrun)
+    return Settled(usage, cost, is_estimated, price.source)
 
 
 def consumed(call: Call) -> tuple[Usage, bool]:

@@ -52,6 +52,26 @@ def test_history_forgets_old_calls_and_old_series() -> None:
     assert history.p95_tokens("vk_1", "m") is None
 
 
+def test_calls_that_cost_more_than_estimated_raise_the_next_estimates_until_it_fades() -> None:
+    history = OutputHistory()
+    assert history.margin("vk_1", "m") == 1.0
+    history.add("vk_1", "m", 10, overrun=8.0)
+    assert history.margin("vk_1", "m") == 8.0
+    assert history.margin("vk_1", "other") == history.margin("vk_2", "m") == 1.0
+    for _ in range(35):
+        history.add("vk_1", "m", 10, overrun=0.5)
+    assert 1.0 < history.margin("vk_1", "m") < 4.0
+    for _ in range(70):
+        history.add("vk_1", "m", 10, overrun=0.5)
+    assert history.margin("vk_1", "m") == 1.0
+
+
+def test_one_absurd_bill_does_not_set_a_whole_budget_aside_for_long() -> None:
+    history = OutputHistory()
+    history.add("vk_1", "m", 10, overrun=1e9)
+    assert history.margin("vk_1", "m") == 100.0
+
+
 @given(st.integers(0, 10**9), st.none() | st.integers(-5, 10**12), st.none() | AMOUNTS)
 def test_an_estimate_is_always_bounded(body: int, maximum: int | None, p95: int | None) -> None:
     usage = estimate_usage(body, maximum, p95)
