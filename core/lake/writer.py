@@ -121,10 +121,11 @@ class LakeWriter:
             run("CALL ducklake_delete_orphaned_files('lake', older_than => $before)", before)
 
     def close(self) -> None:
-        """Let the lake go, so that another process may write."""
+        """Let the lake go, so that another process may write. May be called twice."""
         with self._lock:
             self._connection.close()
-            self._let_go()
+            let_go, self._let_go = self._let_go, _nothing
+            let_go()
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -135,6 +136,10 @@ class LakeWriter:
             self._connection.execute("ROLLBACK")
             raise
         self._connection.execute("COMMIT")
+
+
+def _nothing() -> None:
+    """Be what a closed writer lets go of: its descriptor's number may be somebody else's by then."""
 
 
 def open_writer(settings: Settings) -> LakeWriter:

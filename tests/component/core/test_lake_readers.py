@@ -41,7 +41,7 @@ def test_readers_never_miss_what_was_committed(settings: Settings) -> None:
         except BaseException as error:
             failures.append(error)
 
-    threads = [threading.Thread(target=read) for _ in range(2)]
+    threads = [threading.Thread(target=read, daemon=True) for _ in range(2)]
     for thread in threads:
         thread.start()
     for number in range(BATCHES):
