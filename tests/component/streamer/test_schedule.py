@@ -61,6 +61,28 @@ def test_a_nudge_during_a_run_is_not_lost(schedule: Schedule) -> None:
     assert work.ran(15)
 
 
+def test_stopping_waits_for_a_job_that_nudges_another_as_it_ends(sqlite_db: str) -> None:
+    schedule, began, may_nudge = Schedule(), threading.Event(), threading.Event()
+
+    def nudging(now: datetime) -> dict[str, Any]:
+        began.set()
+        may_nudge.wait(20)
+        schedule.nudge("other")
+        return {}
+
+    schedule.start(
+        [Job("nudging", 3600, nudging), Job("other", 3600, Work(), first_delay_seconds=60)]
+    )
+    assert began.wait(10)
+    stopping = threading.Thread(target=schedule.stop, daemon=True)
+    stopping.start()
+    stopping.join(0.2)
+    assert stopping.is_alive(), "it did not wait for the job"
+    may_nudge.set()
+    stopping.join(10)
+    assert not stopping.is_alive(), "the job and the stop wait for each other"
+
+
 def test_a_failing_job_is_counted_kept_going_and_reported_in_the_end(sqlite_db: str) -> None:
     outcomes = iter([*["broken"] * VITAL_FAILURES, "fine"])
 
