@@ -32,6 +32,9 @@ class Schedule:
     def __init__(self) -> None:
         self._heartbeats: dict[str, Heartbeat] = {}
         self._nudges: dict[str, _Nudge] = {}
+        self._running = 0
+        self._settled = threading.Condition()
+        self._is_stopping = False
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
             executors={"default": ThreadPoolExecutor(MOST_JOBS)},
@@ -61,6 +64,11 @@ class Schedule:
 
     def stop(self) -> None:
         """Start nothing more and wait for what runs."""
+        self._is_stopping = True
+        self._scheduler.pause()
+        # Waited for here, because shutdown() waits while it holds the lock that a nudging job needs.
+        with self._settled:
+            self._settled.wait_for(lambda: self._running == 0)
         self._scheduler.shutdown(wait=True)
 
     def nudge(self, name: str) -> None:
@@ -77,17 +85,24 @@ class Schedule:
 
     def bring_forward(self, name: str, delay_seconds: float) -> None:
         """Move a job's next run to after ``delay_seconds``, unless it comes sooner anyway."""
+        if self._is_stopping:
+            return
         job = self._scheduler.get_job(name)
         at = utcnow() + timedelta(seconds=delay_seconds)
         if job is not None and (job.next_run_time is None or job.next_run_time > at):
             self._scheduler.modify_job(name, next_run_time=at)
 
     def _run(self, name: str) -> None:
+        with self._settled:
+            self._running += 1
         self._nudges[name].started()
         try:
             self._heartbeats[name]()
         finally:
             self._nudges[name].finished()
+            with self._settled:
+                self._running -= 1
+                self._settled.notify_all()
 
 
 class _Nudge:
