@@ -40,13 +40,16 @@ class OutputHistory:
             self._add(("", model), output_tokens)
         own.note_overrun(overrun)
 
-    def margin(self, vk_id: str, model: str) -> float:
-        """Return by how much estimates of such calls fell short lately: a factor of at least 1.
+    def outlook(self, vk_id: str, model: str) -> tuple[int | None, float]:
+        """Return what is to be expected of a key's call to a model: ``p95_tokens``, and a margin.
 
-        Pictures behind a link or prompts that a provider adds cost far more than the body's size tells.
+        The margin is by how much estimates of such calls fell short lately, a factor of at least 1:
+        pictures behind a link, or prompts that a provider adds, cost far more than the body's size tells.
         """
-        series = self._series.get((vk_id, model))
-        return 1.0 if series is None else series.margin
+        own = self._series.get((vk_id, model))
+        if own is not None and len(own.samples) >= ENOUGH_SAMPLES:
+            return own.p95_tokens, own.margin
+        return self.p95_tokens(vk_id, model), 1.0 if own is None else own.margin
 
     def _add(self, name: tuple[str, str], output_tokens: int) -> "_Series":
         series = self._series.get(name)

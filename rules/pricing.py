@@ -1,6 +1,8 @@
 """What a call costs. One function serves estimate and settlement; finding a price is the catalogue's work."""
 
 from dataclasses import dataclass
+from operator import mul
+from typing import NamedTuple
 
 from rules.usage import Usage
 
@@ -8,9 +10,8 @@ TOKENS_PER_MTOK = 1_000_000
 NANOUSD_PER_USD = 1_000_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Rates:
-    """List prices in nano-USD per million tokens, one for each class of token."""
+class Rates(NamedTuple):
+    """List prices in nano-USD per million tokens, one for each class of token, in the order of Usage."""
 
     input_nanousd: int
     output_nanousd: int
@@ -59,20 +60,8 @@ def cost_nanousd(usage: Usage, price: Price) -> int:
     Rounding up keeps a budget from being overrun one fraction at a time.
     Raises ValueError on a negative count, which would refill a budget.
     """
-    rates = rates_for(price, usage.prompt_tokens)
-    if (
-        usage.input_tokens < 0
-        or usage.output_tokens < 0
-        or usage.cache_read_tokens < 0
-        or usage.cache_write_tokens < 0
-        or usage.cache_write_1h_tokens < 0
-    ):
+    if min(usage) < 0:
         raise ValueError(f"token counts must not be negative: {usage}")
-    total = (
-        usage.input_tokens * rates.input_nanousd
-        + usage.output_tokens * rates.output_nanousd
-        + usage.cache_read_tokens * rates.cache_read_nanousd
-        + usage.cache_write_tokens * rates.cache_write_nanousd
-        + usage.cache_write_1h_tokens * rates.cache_write_1h_nanousd
-    )
+    rates = rates_for(price, usage.prompt_tokens) if price.tiers else price.base
+    total: int = sum(map(mul, usage, rates))
     return -(-total // TOKENS_PER_MTOK)

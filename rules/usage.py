@@ -1,15 +1,14 @@
 """Token counts of one call, in classes that never overlap. Reading them off the wire is the dialects' work."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(NamedTuple):
     """What one call consumed, in tokens.
 
     ``input_tokens`` are the fresh ones only: cache reads and cache writes are counted in their own fields,
     whatever the provider's total includes. ``cache_write_tokens`` are the five-minute kind.
-    Reasoning tokens are part of ``output_tokens``.
+    Reasoning tokens are part of ``output_tokens``. The order is that of ``rules.pricing.Rates``.
     """
 
     input_tokens: int = 0

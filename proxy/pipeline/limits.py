@@ -23,10 +23,9 @@ def limits(gateway: Gateway, call: Call) -> Awaitable[None] | None:
     if call.route.pricing is Pricing.FREE:
         return _take(gateway, call, (), 0)
     call.price = price = gateway.prices.price(lane.binding.type, call.model, now_s)
-    usual_tokens = gateway.history.p95_tokens(plan.bundle.vk_id, call.model)
+    usual_tokens, margin = gateway.history.outlook(plan.bundle.vk_id, call.model)
     call.estimate = estimate_usage(len(call.body), call.ask.max_tokens, usual_tokens)
     call.estimate_nanousd = cost_nanousd(call.estimate, price)
-    margin = gateway.history.margin(plan.bundle.vk_id, call.model)
     charged = plan.bundle.limits
     if not price.is_known:
         charged = _unpriced(charged, call.model)

@@ -6,7 +6,7 @@ from proxy.dialects.meters import HidingMeter
 from proxy.gateway import Gateway
 from proxy.pipeline.call import Call
 from proxy.pipeline.identity import Identity
-from proxy.transport.answer import CONNECTION_HEADERS
+from proxy.transport.answer import CONNECTION_HEADERS, BadAnswer, header_block
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -19,8 +19,21 @@ _NOT_PASSED = CONNECTION_HEADERS | {
 }
 _OURS = b"x-langwatch-"
 _REQUEST_ID = b"x-request-id"
-_RESPECT = (b"x-langwatch-cache-mode", b"respect")
-_NO_FALLBACK = (b"x-langwatch-fallback-count", b"0")
+_ANSWER = (
+    b"x-langwatch-request-id: %b\r\n"
+    b"x-langwatch-gateway-request-id: %b\r\n"
+    b"x-request-id: %b\r\n"
+    b"x-langwatch-gateway-version: %b\r\n"
+    b"x-langwatch-trace-id: %b\r\n"
+    b"x-langwatch-span-id: %b\r\n"
+    b"traceparent: 00-%b-%b-01\r\n"
+    b"x-langwatch-provider: %b\r\n"
+    b"x-langwatch-model: %b\r\n"
+    b"x-langwatch-cache: %b\r\n"
+    b"x-langwatch-cache-mode: respect\r\n"
+    b"x-langwatch-fallback-count: 0\r\n"
+)
+_ANSWER_LINES = _ANSWER.count(b"\n")
 
 
 class _Role(enum.Enum):
@@ -63,27 +76,41 @@ def trace_headers(identity: Identity, tracestate: bytes = b"") -> Headers:
     return headers
 
 
-def answer_headers(gateway: Gateway, call: Call) -> Headers:
-    """Return the headers of a provider's answer to the client."""
+def answer_lines(gateway: Gateway, call: Call) -> bytes:
+    """Return our own headers of a provider's answer, as lines: the ones most answers have, in one pass.
+
+    Raises BadAnswer when a value would start a line of its own.
+    """
+    # Cache reads are told early in some dialects and late in others; late ones count as a miss here.
+    was_cached = call.told_counts().cache_read_tokens > 0
+    identity = call.identity
+    request_id = identity.request_id.encode()
+    trace_id, span_id = identity.trace_id.encode(), identity.span_id.encode()
+    lines = _ANSWER % (
+        *(request_id, request_id, request_id, gateway.version_bytes),
+        *(trace_id, span_id, trace_id, span_id, call.required_lane().label),
+        call.model.encode("ascii", "backslashreplace"),
+        b"hit" if was_cached else b"miss",
+    )
+    more: Headers = []
+    tracestate = call.incoming.get(b"tracestate")
+    if tracestate:
+        more.append((b"tracestate", tracestate))
+    if call.status is not None and call.status < 300:
+        for warning in gateway.holds.warnings(call.required_plan().bundle.limits):
+            more.append((b"x-langwatch-budget-warning", warning.encode()))
+    ends = lines.count(b"\n"), lines.count(b"\r")
+    if ends != (_ANSWER_LINES, _ANSWER_LINES) or b"\0" in lines:
+        raise BadAnswer("a header of our own holds a line break or a NUL")
+    return lines + header_block(more) if more else lines
+
+
+def answer_headers(call: Call) -> Headers:
+    """Return what passes of the headers of a provider's answer."""
     upstream = call.upstream
     if upstream is None:
         raise RuntimeError("there is no answer")
-    # Cache reads are told early in some dialects and late in others; late ones count as a miss here.
-    was_cached = call.told_counts().cache_read_tokens > 0
-    headers = standing_headers(gateway.version_bytes, call.identity)
-    headers += trace_headers(call.identity, call.incoming.get(b"tracestate"))
-    headers += (
-        (b"x-langwatch-provider", call.required_lane().label),
-        (b"x-langwatch-model", call.model.encode("ascii", "backslashreplace")),
-        (b"x-langwatch-cache", b"hit" if was_cached else b"miss"),
-        _RESPECT,
-        _NO_FALLBACK,
-    )
-    if upstream.status < 300:
-        for warning in gateway.holds.warnings(call.required_plan().bundle.limits):
-            headers.append((b"x-langwatch-budget-warning", warning.encode()))
-    headers += passed(upstream.headers, keeps_length=not isinstance(call.meter, HidingMeter))
-    return headers
+    return passed(upstream.headers, keeps_length=not isinstance(call.meter, HidingMeter))
 
 
 def passed(headers: Headers, keeps_length: bool) -> Headers:

@@ -6,7 +6,7 @@ from proxy.dialects.meters import Meter, meter_for
 from proxy.gateway import Gateway
 from proxy.pipeline.call import Call, Outcome, Upstream
 from proxy.pipeline.endings import MALFORMED_STREAM, MID_STREAM_FAILURE, BrokenAnswer
-from proxy.pipeline.outgoing_headers import answer_headers
+from proxy.pipeline.outgoing_headers import answer_headers, answer_lines
 from proxy.transport.leash import LeashReason
 
 
@@ -76,8 +76,13 @@ async def _send(gateway: Gateway, call: Call, pieces: list[bytes], more: bool) -
         return
     if not call.has_started:
         call.has_started = True
-        headers = answer_headers(gateway, call)
-        await call.send({"type": "http.response.start", "status": call.status, "headers": headers})
+        start = {
+            "type": "http.response.start",
+            "status": call.status,
+            "lines": answer_lines(gateway, call),
+            "headers": answer_headers(call),
+        }
+        await call.send(start)
     await call.send({"type": "http.response.body", "chunks": pieces, "more_body": more})
     call.has_ended = not more
     if call.meter is not None and call.meter.reading.is_terminal:

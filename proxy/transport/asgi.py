@@ -14,8 +14,10 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Address = tuple[str, int]
 
 CHUNKS_EXTENSION = "langwatch.chunks"
-"""Named in ``scope["extensions"]`` where a body message may carry ``chunks`` instead of ``body``."""
+"""Named in ``scope["extensions"]`` where a body message may carry ``chunks`` instead of ``body``, and a
+start message ``lines`` beside ``headers``: headers that are encoded already, none of which frames the body."""
 
+_EXTENSIONS: dict[str, dict[str, Any]] = {CHUNKS_EXTENSION: {}}
 _VERSION = {"version": "3.0", "spec_version": "2.4"}
 
 
@@ -39,5 +41,5 @@ def http_scope(
         "client": client,
         "server": server,
         "state": state,
-        "extensions": {CHUNKS_EXTENSION: {}},
+        "extensions": _EXTENSIONS,
     }

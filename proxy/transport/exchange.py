@@ -36,6 +36,7 @@ class Exchange:
     """The answer went out whole."""
     _status = 0
     _headers: Headers | tuple[tuple[bytes, bytes], ...] = ()
+    _lines = b""
     _framing: _Framing | None = None
     _body_left = 0
     _sent_body = False
@@ -113,6 +114,7 @@ class Exchange:
                 raise RuntimeError("the answer has already been started")
             self._status = message["status"]
             self._headers = message["headers"]
+            self._lines = message.get("lines", b"")
             return
         if kind != "http.response.body" or self.ended or not self._status:
             raise RuntimeError(f"{kind} may not be sent now")
@@ -159,7 +161,7 @@ class Exchange:
             length = sum(map(len, pieces))
             if self._status not in _BODILESS and self._request.method != b"HEAD":
                 block += b"content-length: %d\r\n" % length
-        return answer.status_line(self._status) + block + self._frame(length)
+        return answer.status_line(self._status) + self._lines + block + self._frame(length)
 
     def _frame(self, length: int | None) -> bytes:
         request = self._request

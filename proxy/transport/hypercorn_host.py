@@ -154,7 +154,9 @@ class _HostedExchange:
 def _parts(message: Message) -> list[Message]:
     kind = message["type"]
     if kind != "http.response.body":
-        return [message]
+        lines = message.get("lines", b"").splitlines()
+        encoded = [tuple(line.split(b": ", 1)) for line in lines]
+        return [{**message, "headers": [*encoded, *message["headers"]]}]
     pieces = message.get("chunks") or (message.get("body", b""),)
     parts: list[Message] = [
         {"type": kind, "body": piece, "more_body": True} for piece in pieces if piece

@@ -54,22 +54,22 @@ def test_history_forgets_old_calls_and_old_series() -> None:
 
 def test_calls_that_cost_more_than_estimated_raise_the_next_estimates_until_it_fades() -> None:
     history = OutputHistory()
-    assert history.margin("vk_1", "m") == 1.0
+    assert history.outlook("vk_1", "m")[1] == 1.0
     history.add("vk_1", "m", 10, overrun=8.0)
-    assert history.margin("vk_1", "m") == 8.0
-    assert history.margin("vk_1", "other") == history.margin("vk_2", "m") == 1.0
+    assert history.outlook("vk_1", "m")[1] == 8.0
+    assert history.outlook("vk_1", "other")[1] == history.outlook("vk_2", "m")[1] == 1.0
     for _ in range(35):
         history.add("vk_1", "m", 10, overrun=0.5)
-    assert 1.0 < history.margin("vk_1", "m") < 4.0
+    assert 1.0 < history.outlook("vk_1", "m")[1] < 4.0
     for _ in range(70):
         history.add("vk_1", "m", 10, overrun=0.5)
-    assert history.margin("vk_1", "m") == 1.0
+    assert history.outlook("vk_1", "m")[1] == 1.0
 
 
 def test_one_absurd_bill_does_not_set_a_whole_budget_aside_for_long() -> None:
     history = OutputHistory()
     history.add("vk_1", "m", 10, overrun=1e9)
-    assert history.margin("vk_1", "m") == 100.0
+    assert history.outlook("vk_1", "m")[1] == 100.0
 
 
 @given(st.integers(0, 10**9), st.none() | st.integers(-5, 10**12), st.none() | AMOUNTS)

@@ -32,10 +32,16 @@ def test_a_long_prompt_pays_the_tier_for_all_its_tokens_cached_ones_counted():
     assert cost_nanousd(longer, price) == 6000 + 200_000 * 600
 
 
-@pytest.mark.parametrize("field", list(Usage.__dataclass_fields__))
+@pytest.mark.parametrize("field", Usage._fields)
 def test_a_negative_count_is_refused(field):
     with pytest.raises(ValueError, match="negative"):
         cost_nanousd(Usage(**{field: -1}), Price(RATES))
+
+
+def test_classes_of_tokens_and_their_rates_stand_in_the_same_order():
+    assert [name.replace("_tokens", "") for name in Usage._fields] == [
+        name.replace("_nanousd", "") for name in Rates._fields
+    ]
 
 
 @given(*[COUNTS] * 5)
