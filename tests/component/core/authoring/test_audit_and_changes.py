@@ -75,11 +75,12 @@ def test_a_refused_change_leaves_nothing_behind() -> None:
 
 def test_writers_side_by_side_keep_chain_and_feed_in_order() -> None:
     org = acme()
+    before = changes.current_revision()
     seen: list[int] = []
     stop = threading.Event()
 
     def follow() -> None:
-        last = changes.current_revision()
+        last = before
         while not stop.is_set() or changes.current_revision() > last:
             for event in changes.since(last):
                 seen.append(event.revision)
@@ -92,7 +93,6 @@ def test_writers_side_by_side_keep_chain_and_feed_in_order() -> None:
                 teams.create(actor, "A team", f"team-{index}-{number}", NOW)
                 changes.append(Change(org.organization.id, ChangeKind.VK_CREATED), NOW)
 
-    before = changes.current_revision()
     follower = threading.Thread(target=follow)
     writers = [threading.Thread(target=write, args=(index,)) for index in range(WRITERS)]
     follower.start()
