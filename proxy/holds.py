@@ -14,7 +14,7 @@ import trio
 
 from core.fault import Fault, Refused
 from proxy.limit_state import NEVER_TOLD, Hold, LimitState, Period, Terms
-from rules.limits import WARN_PERCENT, check
+from rules.limits import check
 
 __all__ = ["Hold", "HoldTiming", "Holds", "LimitState", "Period", "Terms"]
 
@@ -109,9 +109,10 @@ class Holds:
         """Return ``scope:percent`` for each limit of which at least 80 percent is spent."""
         found = []
         for limit in limits:
-            spent, allowed = limit.current.spent_nanousd, limit.terms.limit_nanousd
-            if spent * 100 >= allowed * WARN_PERCENT and allowed > 0 and not limit.is_gone:
-                found.append(f"{limit.terms.scope}:{check(spent, allowed, '').percent}")
+            period = limit.current
+            if period.settled_nanousd + period.unacked_nanousd >= limit.warn_from_nanousd:
+                spent, terms = period.spent_nanousd, limit.terms
+                found.append(f"{terms.scope}:{check(spent, terms.limit_nanousd, '').percent}")
         return found
 
     # Taking and settling

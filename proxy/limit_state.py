@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 
 from core.clock import from_ms, to_ms
+from rules.limits import WARN_PERCENT
 from rules.windows import Window, period
 
 NEVER_TOLD = float("-inf")
+NEVER = float("inf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,16 @@ class Period:
 class LimitState:
     """One limit, shared by every bundle it applies to. ``blocks`` is False for warnings only."""
 
-    __slots__ = ("__weakref__", "blocks", "current", "ends_s", "is_gone", "terms", "waiting")
+    __slots__ = (
+        "__weakref__",
+        "blocks",
+        "current",
+        "ends_s",
+        "is_gone",
+        "terms",
+        "waiting",
+        "warn_from_nanousd",
+    )
 
     def __init__(self, terms: Terms) -> None:
         self.waiting = 0
@@ -123,11 +134,15 @@ class LimitState:
         self.terms = terms
         self.is_gone = False
         self.blocks = terms.on_breach == "block" and terms.limit_nanousd > 0
+        self.warn_from_nanousd: float = NEVER
+        if terms.limit_nanousd > 0:
+            self.warn_from_nanousd = -(-terms.limit_nanousd * WARN_PERCENT // 100)
 
     def retire(self) -> None:
         """Stop judging: the control plane no longer knows this limit."""
         self.is_gone = True
         self.blocks = False
+        self.warn_from_nanousd = NEVER
 
     def turn(self, now_s: float) -> None:
         """Begin the period that holds ``now_s`` (Unix seconds); holds keep the period they were taken in."""

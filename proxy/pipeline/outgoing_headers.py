@@ -19,21 +19,7 @@ _NOT_PASSED = CONNECTION_HEADERS | {
 }
 _OURS = b"x-langwatch-"
 _REQUEST_ID = b"x-request-id"
-_ANSWER = (
-    b"x-langwatch-request-id: %b\r\n"
-    b"x-langwatch-gateway-request-id: %b\r\n"
-    b"x-request-id: %b\r\n"
-    b"x-langwatch-gateway-version: %b\r\n"
-    b"x-langwatch-trace-id: %b\r\n"
-    b"x-langwatch-span-id: %b\r\n"
-    b"traceparent: 00-%b-%b-01\r\n"
-    b"x-langwatch-provider: %b\r\n"
-    b"x-langwatch-model: %b\r\n"
-    b"x-langwatch-cache: %b\r\n"
-    b"x-langwatch-cache-mode: respect\r\n"
-    b"x-langwatch-fallback-count: 0\r\n"
-)
-_ANSWER_LINES = _ANSWER.count(b"\n")
+_ANSWER_LINES = 12
 
 
 class _Role(enum.Enum):
@@ -83,15 +69,22 @@ def answer_lines(gateway: Gateway, call: Call) -> bytes:
     """
     # Cache reads are told early in some dialects and late in others; late ones count as a miss here.
     was_cached = call.told_counts().cache_read_tokens > 0
-    identity = call.identity
-    request_id = identity.request_id.encode()
-    trace_id, span_id = identity.trace_id.encode(), identity.span_id.encode()
-    lines = _ANSWER % (
-        *(request_id, request_id, request_id, gateway.version_bytes),
-        *(trace_id, span_id, trace_id, span_id, call.required_lane().label),
-        call.model.encode("ascii", "backslashreplace"),
-        b"hit" if was_cached else b"miss",
-    )
+    request_id, trace_id, span_id, _ = call.identity
+    # One text encoded once costs half of what as many pieces of bytes do.
+    lines = (
+        f"x-langwatch-request-id: {request_id}\r\n"
+        f"x-langwatch-gateway-request-id: {request_id}\r\n"
+        f"x-request-id: {request_id}\r\n"
+        f"x-langwatch-gateway-version: {gateway.version}\r\n"
+        f"x-langwatch-trace-id: {trace_id}\r\n"
+        f"x-langwatch-span-id: {span_id}\r\n"
+        f"traceparent: 00-{trace_id}-{span_id}-01\r\n"
+        f"x-langwatch-provider: {call.required_lane().binding.type}\r\n"
+        f"x-langwatch-model: {call.model}\r\n"
+        f"x-langwatch-cache: {'hit' if was_cached else 'miss'}\r\n"
+        "x-langwatch-cache-mode: respect\r\n"
+        "x-langwatch-fallback-count: 0\r\n"
+    ).encode("ascii", "backslashreplace")
     more: Headers = []
     tracestate = call.incoming.get(b"tracestate")
     if tracestate:
