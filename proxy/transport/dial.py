@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import trio
 
-from proxy.transport.addresses import Network, refusal
 from proxy.transport.faults import Stage, UpstreamLost
 from proxy.transport.hub import Slot, current_hub, limited
+from rules.addresses import Network, refusal
 
 
 class Target(NamedTuple):

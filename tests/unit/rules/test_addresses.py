@@ -4,7 +4,7 @@ import ipaddress
 
 import pytest
 
-from proxy.transport.addresses import refusal
+from rules.addresses import refusal
 
 # fmt: off
 ALWAYS = [
