@@ -21,6 +21,16 @@ Headers = list[tuple[bytes, bytes]]
 MISSING_KEY_MESSAGE = (
     "missing API key; supply Authorization: Bearer lw_vk_... or x-api-key"  # the product's wording
 )
+_SAID = {
+    Fault.MISSING_API_KEY: MISSING_KEY_MESSAGE,
+    Fault.INVALID_API_KEY: "This is not a virtual key that the gateway knows.",
+    Fault.VIRTUAL_KEY_REVOKED: "This virtual key was revoked.",
+    Fault.VIRTUAL_KEY_DISABLED: "This virtual key is disabled.",
+    Fault.VIRTUAL_KEY_EXPIRED: "This virtual key has expired.",
+    Fault.AUTH_UPSTREAM_UNAVAILABLE: "The key could not be checked: the control plane does not answer.",
+    Fault.LEDGER_FULL: "The call could not be recorded, so it was not made.",
+}
+"""What happened, where the refusal itself brings no words; what to do about it is the tip."""
 _RETRY_SOON_SECONDS = 1
 _MAX_RETRY_AFTER_SECONDS = 400 * 86_400
 _PROVIDER_FAULTS = frozenset({Fault.PROVIDER_ERROR, Fault.UPSTREAM_TIMEOUT})
@@ -80,9 +90,7 @@ def json_answer(status: int, value: object, more: Headers | None = None) -> Answ
 
 
 def _message(refused: Refused) -> str:
-    if refused.fault is Fault.MISSING_API_KEY:
-        return MISSING_KEY_MESSAGE
-    return refused.message or refused.fault.hint
+    return refused.message or _SAID.get(refused.fault, refused.fault.hint)
 
 
 def _error_type(fault: Fault, dialect: Dialect | None) -> str:
