@@ -10,7 +10,7 @@ DEV_STAMP := $(VENV)/.development
 .PHONY: help setup run test check bench clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1 # /' | column -t -s '#'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; set PYTHON=/path/to/python3.11"; exit 1; }
@@ -39,8 +39,8 @@ check: setup ## lint, types and import contracts
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-# Databases of tests live in memory where the machine offers that: they are many, small and short-lived.
-SCRATCH := $(shell test -w /dev/shm && echo /dev/shm)
+# Databases of tests live in memory where the machine has a gigabyte for it: they are many, small and short-lived.
+SCRATCH := $(shell test -w /dev/shm && df -Pk /dev/shm | awk 'NR == 2 && $$4 > 1048576 { print $$6 }')
 
 test: check ## everything that must hold: check, then all tests
 	@$(if $(SCRATCH),TMPDIR=$(SCRATCH) PYTEST_DEBUG_TEMPROOT=$(SCRATCH)) $(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
