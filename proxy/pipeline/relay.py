@@ -7,6 +7,7 @@ from proxy.gateway import Gateway
 from proxy.pipeline.call import Call, Outcome, Upstream
 from proxy.pipeline.endings import MALFORMED_STREAM, MID_STREAM_FAILURE, BrokenAnswer
 from proxy.pipeline.outgoing_headers import answer_headers, answer_lines
+from proxy.transport.asgi import Message
 from proxy.transport.leash import LeashReason
 
 
@@ -44,7 +45,11 @@ async def _pass_on(gateway: Gateway, call: Call, upstream: Upstream, meter: Mete
         if is_last and not meter.malformed:
             shown = [*shown, *meter.finish()]
         problem = _problem(call, meter, is_last)
-        await _send(gateway, call, shown, more=problem is not None or not is_last)
+        more = problem is not None or not is_last
+        if shown or not more:
+            await call.send(_message(gateway, call, shown, more))
+            call.has_ended = not more
+            call.has_delivered_end = call.has_delivered_end or meter.reading.is_terminal
         if problem is not None:
             raise problem
 
@@ -71,19 +76,16 @@ def _problem(call: Call, meter: Meter, is_last: bool) -> BrokenAnswer | None:
     return BrokenAnswer(MID_STREAM_FAILURE, "its answer ended early")
 
 
-async def _send(gateway: Gateway, call: Call, pieces: list[bytes], more: bool) -> None:
-    if more and not pieces:
-        return
-    if not call.has_started:
-        call.has_started = True
-        start = {
-            "type": "http.response.start",
-            "status": call.status,
-            "lines": answer_lines(gateway, call),
-            "headers": answer_headers(call),
-        }
-        await call.send(start)
-    await call.send({"type": "http.response.body", "chunks": pieces, "more_body": more})
-    call.has_ended = not more
-    if call.meter is not None and call.meter.reading.is_terminal:
-        call.has_delivered_end = True
+def _message(gateway: Gateway, call: Call, pieces: list[bytes], more: bool) -> Message:
+    """Return the next body message; the first is the start of the answer as well."""
+    if call.has_started:
+        return {"type": "http.response.body", "chunks": pieces, "more_body": more}
+    call.has_started = True
+    return {
+        "type": "http.response.start",
+        "status": call.status,
+        "lines": answer_lines(gateway, call),
+        "headers": answer_headers(call),
+        "chunks": pieces,
+        "more_body": more,
+    }

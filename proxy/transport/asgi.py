@@ -15,7 +15,8 @@ Address = tuple[str, int]
 
 CHUNKS_EXTENSION = "langwatch.chunks"
 """Named in ``scope["extensions"]`` where a body message may carry ``chunks`` instead of ``body``, and a
-start message ``lines`` beside ``headers``: headers that are encoded already, none of which frames the body."""
+start message ``lines`` beside ``headers``: headers that are encoded already, none of which frames the body.
+A start message that carries ``chunks`` is the first body message as well."""
 
 _EXTENSIONS: dict[str, dict[str, Any]] = {CHUNKS_EXTENSION: {}}
 _VERSION = {"version": "3.0", "spec_version": "2.4"}

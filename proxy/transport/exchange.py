@@ -115,8 +115,9 @@ class Exchange:
             self._status = message["status"]
             self._headers = message["headers"]
             self._lines = message.get("lines", b"")
-            return
-        if kind != "http.response.body" or self.ended or not self._status:
+            if "chunks" not in message:
+                return
+        elif kind != "http.response.body" or self.ended or not self._status:
             raise RuntimeError(f"{kind} may not be sent now")
         more = message.get("more_body", False)
         data = self._encode(message, more)

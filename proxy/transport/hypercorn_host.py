@@ -152,15 +152,16 @@ class _HostedExchange:
 
 
 def _parts(message: Message) -> list[Message]:
-    kind = message["type"]
-    if kind != "http.response.body":
+    parts: list[Message] = []
+    if message["type"] == "http.response.start":
         lines = message.get("lines", b"").splitlines()
         encoded = [tuple(line.split(b": ", 1)) for line in lines]
-        return [{**message, "headers": [*encoded, *message["headers"]]}]
+        parts.append({**message, "headers": [*encoded, *message["headers"]]})
+        if "chunks" not in message:
+            return parts
+    kind = "http.response.body"
     pieces = message.get("chunks") or (message.get("body", b""),)
-    parts: list[Message] = [
-        {"type": kind, "body": piece, "more_body": True} for piece in pieces if piece
-    ]
+    parts += [{"type": kind, "body": piece, "more_body": True} for piece in pieces if piece]
     if not message.get("more_body", False):
         parts.append({"type": kind, "body": b"", "more_body": False})
     return parts
