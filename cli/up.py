@@ -30,7 +30,11 @@ _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - translated
     help="A governance file to apply before the start.",
 )
 @click.option("--workers", help="How many gateway processes share the port, 1 unless set.")
-@click.option("--demo", is_flag=True, help="Fill in 30 days of made-up activity to look at.")
+@click.option(
+    "--demo",
+    is_flag=True,
+    help="Fill in made-up activity: 30 days to look at, and the 30 before to compare with.",
+)
 @click.option("--json", "is_json", is_flag=True, help="Report as JSON, one event a line.")
 def up(
     web_port: str | None,

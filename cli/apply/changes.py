@@ -109,7 +109,24 @@ def _organization(document: Document, now: datetime) -> tuple[str, Organization 
     if wanted is None:
         sentence = "there is no organization yet: declare one"
         raise Mistakes([*document.mistakes, Mistake(1, sentence)])
-    return organizations.create(wanted.name, wanted.slug, now).id, wanted, True
+    if document.mistakes:
+        # Nothing is going to be applied; what the entries refer to is still looked up.
+        return "", wanted, True
+    try:
+        return organizations.create(wanted.name, wanted.slug, now).id, wanted, True
+    except Refused as refusal:
+        item = Item("organization", wanted.slug)
+        raise Mistakes(_sentences(item, wanted.line, refusal)) from None
+
+
+def _sentences(item: Item, line: int, refusal: Refused) -> list[Mistake]:
+    errors = refusal.facts.get("errors")
+    sentences = (
+        [f"{item}: {name}: {sentence}" for name, sentence in errors.items()]
+        if isinstance(errors, dict)
+        else [f"{item}: {refusal.message or refusal.fault.hint}"]
+    )
+    return [Mistake(line, sentence) for sentence in sentences]
 
 
 class _Applying:
@@ -184,13 +201,7 @@ class _Applying:
         return int(AuditRow.select(fn.MAX(AuditRow.id)).where(mine).scalar() or 0)
 
     def _refused(self, item: Item, line: int, refusal: Refused) -> None:
-        errors = refusal.facts.get("errors")
-        sentences = (
-            [f"{item}: {name}: {sentence}" for name, sentence in errors.items()]
-            if isinstance(errors, dict)
-            else [f"{item}: {refusal.message or refusal.fault.hint}"]
-        )
-        self.mistakes += [Mistake(line, sentence) for sentence in sentences]
+        self.mistakes += _sentences(item, line, refusal)
 
     def _organization(self, wanted: Organization) -> None:
         item = Item("organization", wanted.slug)

@@ -105,5 +105,7 @@ def apply_file(
 def _text_of(path: Path) -> str:
     try:
         return sys.stdin.read() if str(path) == "-" else path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise Stopped(f"{path} can't be read: {error}", ASKED_WRONGLY) from None
+    except OSError as error:
+        raise Stopped(f"{path} can't be read: {error.strerror}.", ASKED_WRONGLY) from None
+    except UnicodeDecodeError as error:
+        raise Stopped(f"{path} is not UTF-8 text: {error.reason}.", ASKED_WRONGLY) from None

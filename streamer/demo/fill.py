@@ -21,7 +21,10 @@ _REPORT_EVERY_DAYS = 15
 
 
 def fill(settings: Settings, now: datetime) -> None:
-    """Invent sixty days of activity up to ``now`` and hand it to the ledger and the inbox."""
+    """Invent activity up to ``now`` and hand it to the ledger and the inbox.
+
+    It is thirty days to look at, and the thirty before to compare them with.
+    """
     settings = with_control_plane_secrets(settings)
     prepare_data_dir(settings.data_dir)
     open_database(settings.control_database_url)

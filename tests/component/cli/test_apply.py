@@ -232,3 +232,21 @@ def test_no_secret_is_kept_in_clear(db: str) -> None:
     ]
     for name in ("ACME_ADMIN_PASSWORD", "UPSTREAM_OPENAI_KEY", "VK_DEV", "SLACK_WEBHOOK_URL"):
         assert ENVIRON[name] not in "".join(kept)
+
+
+def test_a_first_file_with_a_misspelt_organization_is_answered_with_every_mistake(db: str) -> None:
+    text = """\
+organization: {name: Acme, slg: acme}
+projects: [{name: Coding, slug: coding, team: nobody}]
+"""
+    assert mistakes(text) == [
+        (1, "the organization has no field `slg`; did you mean `slug`?"),
+        (1, "the organization needs `slug`"),
+        (2, "there is no team `nobody`, here or in the file"),
+    ]
+
+
+def test_a_first_file_with_an_impossible_slug_names_its_line(db: str) -> None:
+    ((line, sentence),) = mistakes("teams: []\norganization: {name: Acme, slug: Not A Slug}\n")
+    assert line == 2
+    assert sentence.startswith("organization Not A Slug: slug: Use up to 63")
