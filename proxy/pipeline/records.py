@@ -80,7 +80,7 @@ class Settled(msgspec.Struct, frozen=True, gc=False):
 
 def admission_line(gateway: Gateway, call: Call, hold: Hold) -> bytes:
     """Return the ``admitSpend`` line of a call, without a line end."""
-    return _encode({"command": "admitSpend", "payload": admission(gateway, call, hold)})
+    return b'{"command":"admitSpend","payload":%b}' % _encode(admission(gateway, call, hold))
 
 
 def admission(gateway: Gateway, call: Call, hold: Hold | None) -> Admission:
@@ -142,5 +142,5 @@ def settlement_line(gateway: Gateway, call: Call, settled: Settled) -> bytes:
         gateway.holds.owner,
         admission(gateway, call, None) if hold is None else None,
     )
-    command = "confirmSpend" if outcome in _CONFIRMED else "failSpend"
-    return _encode({"command": command, "payload": settlement})
+    command = b"confirmSpend" if outcome in _CONFIRMED else b"failSpend"
+    return b'{"command":"%b","payload":%b}' % (command, _encode(settlement))

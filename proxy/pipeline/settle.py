@@ -73,11 +73,14 @@ def consumed(call: Call) -> tuple[Usage, bool]:
 
 def _filled(call: Call, counts: Counts, is_ended: bool) -> tuple[Usage, bool]:
     """Fill what the provider did not tell with estimates: None is not told, 0 is told."""
+    input_tokens, output_tokens, read_tokens, write_tokens, write_1h_tokens, is_consistent = counts
+    if is_ended and input_tokens is not None and output_tokens is not None:
+        usage = Usage(input_tokens, output_tokens, read_tokens, write_tokens, write_1h_tokens)
+        return usage, not is_consistent
     visible = 0
     if call.meter is not None:
         visible = math.ceil(call.meter.reading.visible_bytes / BYTES_PER_TOKEN)
-    is_estimated = not counts.is_consistent or not is_ended
-    input_tokens, output_tokens = counts.input_tokens, counts.output_tokens
+    is_estimated = not is_consistent or not is_ended
     if input_tokens is None:
         input_tokens, is_estimated = call.estimate.input_tokens, True
     if output_tokens is None:
@@ -85,11 +88,5 @@ def _filled(call: Call, counts: Counts, is_ended: bool) -> tuple[Usage, bool]:
     elif not is_ended:
         # An interim count is a floor: Anthropic's first event says 1 whatever follows.
         output_tokens = max(output_tokens, visible)
-    usage = Usage(
-        input_tokens,
-        output_tokens,
-        counts.cache_read_tokens,
-        counts.cache_write_tokens,
-        counts.cache_write_1h_tokens,
-    )
+    usage = Usage(input_tokens, output_tokens, read_tokens, write_tokens, write_1h_tokens)
     return usage, is_estimated

@@ -2,6 +2,7 @@
 
 import socket
 import ssl
+from collections.abc import Awaitable
 
 from proxy.transport.faults import Stage, UpstreamLost
 from proxy.transport.hub import Slot
@@ -99,9 +100,12 @@ class Link:
         if rest:
             reader.reusable = False
 
-    async def wait(self) -> None:
+    def wait(self) -> Awaitable[None]:
         """Wait for bytes, unless a TLS record may be inside the SSL object, where the kernel does not see it."""
-        if not self.is_tls or not self._try_tls:
+        return self._wait_tls() if self.is_tls else self.slot.wait_readable()
+
+    async def _wait_tls(self) -> None:
+        if not self._try_tls:
             await self.slot.wait_readable()
         self._try_tls = True
 
