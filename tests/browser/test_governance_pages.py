@@ -55,6 +55,45 @@ def test_a_source_is_added_its_secret_shown_once_and_the_list_flips_to_active(
         expect(row).to_contain_text(re.compile(r"last event (\d+ s ago|now)"))
 
 
+def test_copy_takes_exactly_what_is_shown(browser: Browser, served: Served) -> None:
+    with tab(browser) as page:
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=served.url)
+        served.sign_in(page)
+        page.goto(f"{served.url}{SOURCES}/new")
+        page.get_by_label("Display name").fill("copied")
+        page.get_by_role("button", name="Create source").click()
+        for shown in ("source-secret", "source-endpoint", "source-curl"):
+            button = page.locator(f'[data-copy="{shown}"]')
+            button.focus()
+            page.keyboard.press("Enter")
+            expect(button.get_by_text("Copied")).to_be_visible()
+            text = page.locator(f"#{shown}").text_content()
+            assert text and page.evaluate("navigator.clipboard.readText()") == text
+
+
+def test_a_chosen_type_shows_its_own_field_and_its_shown_command_is_taken(
+    browser: Browser, served: Served
+) -> None:
+    with tab(browser) as page:
+        served.sign_in(page)
+        page.goto(served.url + SOURCES)
+        page.get_by_role("link", name="Add source").click()
+        composer = page.get_by_role("dialog", name="Add an ingestion source")
+        expect(composer.get_by_text("Filter")).to_be_visible()
+        expect(composer.get_by_label("Workspace ID")).to_be_hidden()
+        composer.get_by_label("Source type").select_option("claude_cowork")
+        expect(composer.get_by_label("Workspace ID")).to_be_visible()
+        composer.get_by_label("Source type").select_option("workato")
+        expect(composer.get_by_label("Workspace ID")).to_be_hidden()
+        composer.get_by_label("Last four characters").fill("wxyz")
+        composer.get_by_label("Display name").fill("recipes")
+        shoot(page, "source-drawer-workato-1440-light")
+        composer.get_by_role("button", name="Create source").click()
+        reveal = page.get_by_role("dialog", name="recipes is ready")
+        expect(reveal.locator("#source-endpoint")).to_contain_text("/api/ingest/webhook/")
+        assert _run(reveal.locator("#source-curl").inner_text()) == 202
+
+
 def test_an_archive_asks_first_and_the_list_goes_on_without_the_source(
     browser: Browser, served: Served
 ) -> None:

@@ -23,7 +23,7 @@ SOURCES_PATH = "/settings/governance/ingestion-sources"
 RULES_PATH = "/settings/governance/anomaly-rules"
 PEOPLE_SHOWN = 10
 ANOMALIES_SHOWN = 6
-CALLS_SHOWN = 7
+CALLS_SHOWN = 8
 BASELINE_FLOOR_NANOUSD = 10 * filters.NANOUSD_PER_USD
 """Below ten dollars a percentage is noise: the card then says that there is too little history."""
 GROUPS = (("team", "Team"), ("user", "User"), ("model", "Model"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -10,10 +9,11 @@ from datetime import datetime, timedelta
 from core.lake.activity import SourceActivity
 from core.models import IngestionSource
 from rules.activity_events import ActivityEvent
+from rules.source_types import CREATABLE, WEBHOOK
+from webapp.page_models.source_types import CHOICES, TypeChoice, family_of, type_label
 from webapp.page_models.sources_health import MODES, Health, SourceChip
 
 EVENTS_SHOWN = 25
-NS_PER_MICROSECOND = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ MODES_SHOWN = (
         "Tools send events here over HTTP",
         "plug",
         "No push source",
-        "Add one, and any OpenTelemetry exporter can deliver traces to its own address.",
+        "Add one, and an OpenTelemetry exporter or a webhook can deliver to its own address.",
         True,
     ),
     Mode(
@@ -100,6 +100,25 @@ class SourceForm:
         """Return the sentence beside the field, empty when it is right."""
         return self.errors.get(name, "")
 
+    @property
+    def type(self) -> str:
+        """Return the type that is chosen, the most general one at first."""
+        return self.values.get("type") or "otel_generic"
+
+    @property
+    def type_label(self) -> str:
+        return type_label(self.type)
+
+    @property
+    def types(self) -> list[tuple[str, str]]:
+        """Return the types that may be chosen."""
+        return [(name, CREATABLE[name].label) for name in CHOICES]
+
+    @property
+    def choices(self) -> list[TypeChoice]:
+        """Return the types whose own fields are shown: all for a new source, its own for an existing one."""
+        return [one for one in CHOICES.values() if not self.source_id or one.type == self.type]
+
 
 @dataclass(frozen=True, slots=True)
 class SecretPage:
@@ -113,6 +132,10 @@ class SecretPage:
     curl: str
     is_rotation: bool
     as_page: bool = True
+
+    @property
+    def endpoint_label(self) -> str:
+        return "Webhook URL" if family_of(self.source_type) == WEBHOOK else "OTLP address"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +153,16 @@ class SourcePage:
     is_first_page: bool
 
     @property
+    def first_steps(self) -> str:
+        """Return what to do while nothing has arrived."""
+        is_webhook = family_of(self.source.type) == WEBHOOK
+        what = "Post webhooks" if is_webhook else "Send OTLP traces"
+        return (
+            f"{what} to the address below, with the secret as a bearer token. "
+            "Lost the secret? Rotate it."
+        )
+
+    @property
     def older_than(self) -> str:
         """Return the moment after which older events go on, empty on the last page."""
         if len(self.events) < EVENTS_SHOWN:
@@ -140,35 +173,3 @@ class SourcePage:
     def has_stale_timestamps(self) -> bool:
         """Say whether events exist of which none is recent: their own clock is probably wrong."""
         return bool(self.events) and self.seen is not None and self.seen.events_30d == 0
-
-
-def endpoint_of(base_url: str, source_id: str) -> str:
-    """Return the address an exporter sends to."""
-    return f"{base_url.rstrip('/')}/api/ingest/otel/{source_id}"
-
-
-def curl_example(endpoint: str, secret: str, now: datetime) -> str:
-    """Return a command that delivers one priced event, dated ``now``."""
-    start_ns = int(now.timestamp() * 1_000_000) * NS_PER_MICROSECOND
-    attributes = {
-        "gen_ai.request.model": {"stringValue": "claude-sonnet-4-5"},
-        "user.email": {"stringValue": "ada@example.com"},
-        "gen_ai.usage.cost_usd": {"doubleValue": 0.0125},
-        "gen_ai.usage.input_tokens": {"intValue": "1200"},
-        "gen_ai.usage.output_tokens": {"intValue": "300"},
-    }
-    span = {
-        "traceId": f"{start_ns:032x}",
-        "spanId": f"{start_ns % 2**64:016x}",
-        "name": "chat_completion",
-        "startTimeUnixNano": str(start_ns),
-        "endTimeUnixNano": str(start_ns + 850_000_000),
-        "attributes": [{"key": key, "value": value} for key, value in attributes.items()],
-    }
-    body = json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]})
-    return (
-        f"curl -sS -X POST {endpoint} \\\n"
-        f"  -H 'Authorization: Bearer {secret}' \\\n"
-        f"  -H 'Content-Type: application/json' \\\n"
-        f"  -d '{body}'"
-    )

@@ -6,6 +6,7 @@ from flask import Blueprint, Response, flash, redirect, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from core.authoring import anomaly_rules as authoring
+from core.authoring.validation import name_error
 from core.clock import utcnow
 from core.fault import Fault, Refused
 from rules.source_types import SOURCE_TYPES
@@ -145,7 +146,10 @@ def _new_rule(
     except ValueError as mistake:
         errors["destinations_json"] = str(mistake)
     if errors:
-        raise Refused(Fault.VALIDATION_ERROR, errors=errors)
+        # The name is judged here too, so that one attempt tells as much as it can.
+        unnamed = name_error(values["name"])
+        named = {"name": unnamed} if unnamed else {}
+        raise Refused(Fault.VALIDATION_ERROR, errors=named | errors)
     return authoring.NewRule(
         name=values["name"],
         description=values["description"],

@@ -15,6 +15,12 @@ from core.secrets import Secret
 from webapp.access import requires, viewer
 from webapp.lake import lake_activity
 from webapp.page_models import ingestion_sources as pages
+from webapp.page_models.source_types import (
+    CHOICES,
+    TYPE_FIELDS,
+    endpoint_of,
+    first_command,
+)
 from webapp.page_models.sources_health import chips, health_of
 from webapp.pages import asked_fragment, respond, see
 from webapp.queries.scopes import shared_team_names, team_names
@@ -23,9 +29,7 @@ from webapp.state import control_plane
 
 blueprint = Blueprint("ingestion_sources", __name__)
 HERE = "/settings/governance/ingestion-sources"
-COMPOSED_TYPE = "otel_generic"
-FIELDS = ("name", "description", "team_id", "label")
-LABEL = "allowedSourceTypeLabel"
+FIELDS = ("type", "name", "description", "team_id", *TYPE_FIELDS)
 DRAWER = ("drawer",)
 
 
@@ -63,6 +67,10 @@ def create() -> Response:
     """Create a source and answer with its secret, which no other answer ever holds."""
     now = utcnow()
     values = _typed()
+    choice = CHOICES.get(values["type"])
+    complaint = choice.complaint(values[choice.field]) if choice else ""
+    if choice and complaint:
+        return _form(values, {choice.field: complaint})
     try:
         source, secret = authoring.create(viewer().actor(), _wanted(values), _pepper(), now)
     except Refused as refused:
@@ -85,7 +93,7 @@ def show(source_id: str) -> Response:
         seen=activity.sources(now).get(source_id),
         events=activity.events_for_source(source_id, pages.EVENTS_SHOWN, before),
         team_name=team_names(who.organization_id).get(source.team_id or "", ""),
-        endpoint=_endpoint(source_id),
+        endpoint=_endpoint(source),
         may_manage=who.may("ingestionSources:manage"),
         is_first_page=before is None,
     )
@@ -98,7 +106,10 @@ def edit(source_id: str) -> Response:
     """Answer with the composer, filled from the source."""
     source = authoring.find(viewer().organization_id, source_id)
     values = {name: getattr(source, name) or "" for name in ("name", "description", "team_id")}
-    values["label"] = str(source.parser_config.get(LABEL, ""))
+    values["type"] = source.type
+    choice = CHOICES.get(source.type)
+    if choice:
+        values[choice.field] = str(source.parser_config.get(choice.setting, ""))
     return _form(values, {}, source_id)
 
 
@@ -106,9 +117,9 @@ def edit(source_id: str) -> Response:
 @requires("ingestionSources:manage")
 def update(source_id: str) -> Response:
     """Change what may change of a source: name, description and team."""
-    values = _typed()
     actor = viewer().actor()
     source = authoring.find(actor.organization_id, source_id)
+    values = _typed() | {"type": source.type}
     try:
         authoring.update(actor, source_id, _wanted(values, source), utcnow())
     except Refused as refused:
@@ -138,18 +149,21 @@ def archive(source_id: str) -> Response:
 def _wanted(values: dict[str, str], source: IngestionSource | None = None) -> authoring.NewSource:
     """Return the source as typed; what the composer does not offer stays as it is."""
     known = source.parser_config if source else {}
-    kept = {name: value for name, value in known.items() if name != LABEL}
+    choice = CHOICES.get(values["type"])
+    setting, typed = (choice.setting, values[choice.field]) if choice else ("", "")
+    kept = {name: value for name, value in known.items() if name != setting}
     return authoring.NewSource(
-        type=source.type if source else COMPOSED_TYPE,
+        type=values["type"],
         name=values["name"],
         description=values["description"],
         team_id=values["team_id"] or None,
-        parser_config=kept | ({LABEL: values["label"]} if values["label"] else {}),
+        parser_config=kept | ({setting: typed} if typed else {}),
     )
 
 
 def _typed() -> dict[str, str]:
-    return {name: request.form.get(name, "").strip() for name in FIELDS}
+    typed = {name: request.form.get(name, "").strip() for name in FIELDS}
+    return typed | {"type": typed["type"] or "otel_generic"}
 
 
 def _errors(refused: Refused) -> dict[str, str]:
@@ -157,7 +171,13 @@ def _errors(refused: Refused) -> dict[str, str]:
     if refused.fault is not Fault.VALIDATION_ERROR:
         raise refused
     errors = refused.facts.get("errors", {})
-    return dict(errors) if isinstance(errors, dict) else {"form": refused.message}
+    if not isinstance(errors, dict):
+        return {"form": refused.message}
+    named = dict(errors)
+    choice = CHOICES.get(request.form.get("type", ""))
+    if "parser_config" in named:
+        named[choice.field if choice else "form"] = named.pop("parser_config")
+    return named
 
 
 def _form(values: dict[str, str], errors: dict[str, str], source_id: str = "") -> Response:
@@ -174,14 +194,14 @@ def _form(values: dict[str, str], errors: dict[str, str], source_id: str = "") -
 def _secret(
     source: IngestionSource, secret: Secret, now: datetime, *, is_rotation: bool
 ) -> Response:
-    endpoint = _endpoint(source.id)
+    endpoint = _endpoint(source)
     page = pages.SecretPage(
         source_id=source.id,
         source_name=source.name,
         source_type=source.type,
         secret=secret.reveal(),
         endpoint=endpoint,
-        curl=pages.curl_example(endpoint, secret.reveal(), now),
+        curl=first_command(source.type, endpoint, secret.reveal(), now),
         is_rotation=is_rotation,
         as_page=not asked_fragment(DRAWER),
     )
@@ -203,10 +223,10 @@ def _pepper() -> Secret:
     return control_plane().settings.pepper
 
 
-def _endpoint(source_id: str) -> str:
+def _endpoint(source: IngestionSource) -> str:
     """Return the source's address: the public one, or the one this request came to."""
     base_url = control_plane().settings.web_url or request.host_url
-    return pages.endpoint_of(base_url, source_id)
+    return endpoint_of(base_url, source.id, source.type)
 
 
 def _moment(text: str) -> datetime | None:

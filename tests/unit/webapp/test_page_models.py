@@ -7,8 +7,8 @@ import pytest
 from core.models import IngestionSource, JobHeartbeat
 from webapp.page_models import anomaly_rules, jobs
 from webapp.page_models.governance import View
-from webapp.page_models.ingestion_sources import curl_example
 from webapp.page_models.shell import Shell
+from webapp.page_models.source_types import CHOICES, endpoint_of, first_command
 from webapp.page_models.sources_health import health_of
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -76,9 +76,33 @@ def test_a_view_keeps_what_it_knows_and_turns_the_order_on_the_second_press() ->
 
 
 def test_the_shown_command_carries_the_secret_and_the_moment() -> None:
-    command = curl_example("http://h/api/ingest/otel/src_1", "lw_is_x", NOW)
+    command = first_command("otel_generic", "http://h/api/ingest/otel/src_1", "lw_is_x", NOW)
     assert "Authorization: Bearer lw_is_x" in command
     assert f'"startTimeUnixNano": "{int(NOW.timestamp())}000000000"' in command
+
+
+def test_a_webhook_source_is_told_the_webhook_address_and_a_webhook_body() -> None:
+    endpoint = endpoint_of("http://h/", "src_1", "workato")
+    assert endpoint == "http://h/api/ingest/webhook/src_1"
+    command = first_command("workato", endpoint, "lw_is_x", NOW)
+    assert endpoint in command and '"event":' in command and '"actor":' in command
+    assert "resourceSpans" not in command
+    assert endpoint_of("http://h", "src_1", "claude_cowork") == "http://h/api/ingest/otel/src_1"
+
+
+@pytest.mark.parametrize(
+    ("source_type", "typed", "is_right"),
+    [
+        ("otel_generic", "", True),
+        ("claude_cowork", "", False),
+        ("claude_cowork", "wsp_1", True),
+        ("workato", "", False),
+        ("workato", "abc", False),
+        ("workato", "abcd", True),
+    ],
+)
+def test_the_field_of_a_type_is_checked(source_type: str, typed: str, is_right: bool) -> None:
+    assert (CHOICES[source_type].complaint(typed) == "") is is_right
 
 
 def test_the_navigation_shows_what_may_be_opened_and_govern_only_behind_its_gate() -> None:

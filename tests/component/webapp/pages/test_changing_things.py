@@ -279,3 +279,41 @@ def test_saving_a_rule_never_moves_it_to_another_scope(desk: Desk, is_archived: 
     desk.post(path, **RULE | {"applies_to": f"team:{team_id}", "slack_url": ""})
     rule = AnomalyRule.get_by_id(desk.world.rule_id)
     assert (rule.scope, rule.scope_id) == ("team", team_id)
+
+
+def test_a_workato_source_is_made_with_its_own_field_and_told_the_webhook_address(
+    desk: Desk,
+) -> None:
+    form = {"type": "workato", "name": "recipes", "description": "", "team_id": ""}
+    refused = desk.post(SOURCES, **form, last_four="abc")
+    assert refused.status_code == 422
+    assert re.search(r'id="last_four-error">.*exactly the last four', refused.text)
+    answer = desk.post(SOURCES, **form, last_four="wxyz", workspace_id="ignored")
+    source = IngestionSource.get(IngestionSource.name == "recipes")
+    assert source.type == "workato"
+    assert source.parser_config == {"sharedSecretLastFour": "wxyz"}
+    rotated = desk.post(f"{SOURCES}/{source.id}/rotate")
+    for text in (answer.text, rotated.text, desk.client.get(f"{SOURCES}/{source.id}").text):
+        assert f"http://localhost/api/ingest/webhook/{source.id}" in text
+        assert "/api/ingest/otel/" not in text
+    assert "Webhook URL" in rotated.text and "OTLP address" not in rotated.text
+    edited = desk.client.get(f"{SOURCES}/{source.id}/edit").text
+    assert "Workato (workato)" in edited and "otel_generic" not in edited
+
+
+def test_an_unknown_source_type_is_refused_beside_the_field(desk: Desk) -> None:
+    answer = desk.post(SOURCES, type="carrier_pigeon", name="p", description="", team_id="")
+    assert answer.status_code == 422
+    assert re.search(r'id="type-error">.*Choose one of', answer.text)
+
+
+def test_one_attempt_at_a_rule_tells_every_mistake(desk: Desk) -> None:
+    wrong = {"name": "", "window_minutes": "", "destinations_json": "{"}
+    answer = desk.post(RULES, **RULE | wrong)
+    assert answer.status_code == 422
+    for mistake in (
+        'id="name-error"',
+        'id="destinations_json-error"',
+        "The window must be a number",
+    ):
+        assert answer.text.count(mistake) == 1
