@@ -70,7 +70,7 @@ def cli_page() -> str:
         "asked wrongly: an unknown option, a setting or a configuration file with mistakes. What a script",
         "reads goes to standard output, everything else to standard error.\n",
     ]
-    context = click.Context(langwatch, info_name="langwatch")
+    context = click.Context(langwatch, info_name="langwatch", **langwatch.context_settings)
     lines += ["```", langwatch.get_help(context), "```\n"]
     for name in langwatch.list_commands(context):
         command = langwatch.get_command(context, name)

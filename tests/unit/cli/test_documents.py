@@ -58,7 +58,7 @@ def _code(text: str) -> str:
 def check_command(line: str) -> None:
     words = shlex.split(line.rstrip(". ,;:"), comments=True)
     command: click.Command | None = langwatch
-    context = click.Context(langwatch)
+    context = click.Context(langwatch, **langwatch.context_settings)
     while isinstance(command, click.Group) and words and not words[0].startswith("-"):
         command = command.get_command(context, words.pop(0))
         assert command is not None, f"no such command: langwatch {line}"
@@ -100,7 +100,7 @@ def test_decisions_are_numbered_without_a_gap_and_dated() -> None:
 
 
 def test_help_names_every_command_and_its_own_sentence() -> None:
-    context = click.Context(langwatch, info_name="langwatch")
+    context = click.Context(langwatch, info_name="langwatch", **langwatch.context_settings)
     for name in COMMANDS:
         command = langwatch.get_command(context, name)
         assert command is not None and command.help
