@@ -18,6 +18,8 @@ _MAX_SERIES = 10_000
 _SHARED_EVERY = 8
 _RANKED_EVERY = 4
 """A full series is ranked again after this many samples: a percentile of 32 moves no faster."""
+ORDINARY_CALL = Usage(input_tokens=1000, output_tokens=1000)
+"""The least that is held for a key's call to a model while neither has a history to go by."""
 _MARGIN = 1.5
 _MAX_OVERRUN = 100.0
 _FADING = 0.98

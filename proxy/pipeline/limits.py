@@ -12,7 +12,7 @@ from proxy.pipeline.call import Call
 from proxy.pipeline.records import admission_line
 from proxy.routes import Pricing
 from proxy.transport.faults import LeashPulled
-from rules.estimates import estimate_usage
+from rules.estimates import ORDINARY_CALL, estimate_usage
 from rules.pricing import cost_nanousd
 
 
@@ -29,7 +29,11 @@ def limits(gateway: Gateway, call: Call) -> Awaitable[None] | None:
     charged = plan.bundle.limits
     if not price.is_known:
         charged = _unpriced(charged, call.model)
-    return _take(gateway, call, charged, int(call.estimate_nanousd * margin))
+    amount = int(call.estimate_nanousd * margin)
+    if usual_tokens is None:
+        # Many first calls at once would otherwise pass on a guess that nothing has confirmed yet.
+        amount = max(amount, cost_nanousd(ORDINARY_CALL, price))
+    return _take(gateway, call, charged, amount)
 
 
 def _unpriced(charged: Sequence[LimitState], model: str) -> tuple[LimitState, ...]:
