@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 from typing import Any
 
+from tests.event_loop import run_apart
 from tests.sdk.targets import Target, headers_of
 
 MODEL = "claude-haiku-4-5"
@@ -176,7 +177,7 @@ def test_the_async_client_gets_a_plain_answer(target: Target) -> None:
             assert answer.content[0].type == "text"
             return answer.content[0].text
 
-    assert asyncio.run(ask()).startswith("Grüezi")
+    assert run_apart(ask()).startswith("Grüezi")
 
 
 def test_the_async_client_streams_and_counts_in_parallel(target: Target) -> None:
@@ -198,6 +199,6 @@ def test_the_async_client_streams_and_counts_in_parallel(target: Target) -> None
                 text = "".join([piece async for piece in stream.text_stream])
             return text, [counted.input_tokens for counted in await counts]
 
-    text, counts = asyncio.run(ask())
+    text, counts = run_apart(ask())
     assert text.startswith("Grüezi")
     assert counts == list(range(27))

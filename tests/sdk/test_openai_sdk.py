@@ -5,6 +5,7 @@ import hashlib
 import json
 from typing import Any
 
+from tests.event_loop import run_apart
 from tests.sdk.targets import Target, headers_of
 
 MODEL = "gpt-4o-mini"
@@ -161,7 +162,7 @@ def test_the_async_client_gets_a_plain_answer(target: Target) -> None:
             answer = await client.chat.completions.create(model=MODEL, messages=HELLO)
             return answer.choices[0].message.content
 
-    assert (asyncio.run(ask()) or "").startswith("Grüezi")
+    assert (run_apart(ask()) or "").startswith("Grüezi")
 
 
 def test_the_async_client_streams_many_answers_at_once(target: Target) -> None:
@@ -178,7 +179,7 @@ def test_the_async_client_streams_many_answers_at_once(target: Target) -> None:
     async def ask_all() -> list[str]:
         return await asyncio.gather(*(ask(number) for number in range(8)))
 
-    answers = asyncio.run(ask_all())
+    answers = run_apart(ask_all())
     assert sorted(answers, key=len) == answers
     assert answers[0] == "Grüezi"
     target.provider.wait_for(lambda state: state["open_streams"] == 0)
