@@ -28,8 +28,6 @@ class Lane:
     """Method and path, up to where the query goes."""
     fixed_head: bytes
     """From behind the query to the first header of the caller."""
-    label: bytes
-    """The value of ``X-LangWatch-Provider``."""
 
     def head(self, query: bytes, headers: list[tuple[bytes, bytes]], body_bytes: int) -> bytes:
         """Return the whole head of the request to the provider."""
@@ -139,5 +137,4 @@ def lane_of(route: Route, binding: ProviderBinding, provider: Provider) -> Lane:
         provider,
         target.encode("ascii", "ignore"),
         b" HTTP/1.1\r\n" + header_block(headers),
-        binding.type.encode("ascii", "replace"),
     )
