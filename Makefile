@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN_STAMP := $(VENV)/.runtime
 DEV_STAMP := $(VENV)/.development
+NODE_STAMP := tests/node/node_modules/.package-lock.json
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test check bench clean
@@ -27,7 +28,13 @@ $(DEV_STAMP): requirements-dev.lock $(RUN_STAMP)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@touch $@
 
-setup: $(DEV_STAMP) ## install everything the other targets need
+# Node comes from a Python package, so that no system needs it; the vendors' SDKs for it are locked by hash.
+$(NODE_STAMP): tests/node/package-lock.json $(DEV_STAMP)
+	@echo "Installing the Node packages of the tests (once)…"
+	@cd tests/node && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
+
+setup: $(DEV_STAMP) $(NODE_STAMP) ## install everything the other targets need
 	@command -v chromium >/dev/null || deploy/install-system-package chromium
 
 run: $(RUN_STAMP) ## start the web app, the gateway and the streamer; ARGS="--demo" passes options
@@ -51,4 +58,4 @@ bench: setup ## measure against peers in the same run; prints ratios
 	@$(BIN)/python -m bench $(ARGS)
 
 clean: ## remove what setup and the tests made
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) tests/node/node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
