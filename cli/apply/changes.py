@@ -281,7 +281,9 @@ class _Applying:
             return  # what it refers to was refused, which is reported there
         row = catalog.find(self._organization_id, "virtual key", key.name)
         known = tuple(i for i in provider_ids if i is not None)
-        new = virtual_keys.NewVirtualKey(key.name, project_id, known, person_id, tags=key.tags)
+        new = virtual_keys.NewVirtualKey(
+            key.name, project_id, known, person_id, tags=key.tags, config=key.config
+        )
         item = Item("virtual key", key.name)
 
         def work() -> None:

@@ -19,6 +19,8 @@ from rules.windows import Window
 
 PROVIDER_TYPES = ("openai", "anthropic", "custom", "sandbox")
 BUDGET_SCOPES = ("organization", "team", "project", "virtual_key", "principal")
+KEY_SECTIONS = ("rate_limits",)
+"""The sections of a key's configuration that a file may give, each a mapping of any shape."""
 _DEFAULT_ADDRESS = {
     "openai": "https://api.openai.com/v1",
     "anthropic": "https://api.anthropic.com",
@@ -95,6 +97,8 @@ class VirtualKey:
     providers: tuple[str, ...]
     tags: tuple[str, ...]
     secret: Secret | None
+    config: dict[str, Any]
+    """The sections of ``core.authoring.key_config`` that the file gives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +257,7 @@ def _virtual_key(entry: Entry) -> VirtualKey:
         providers,
         entry.texts("tags"),
         secret,
+        {name: entry.free(name) for name in KEY_SECTIONS},
     )
 
 

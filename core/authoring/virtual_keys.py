@@ -1,11 +1,11 @@
 """Mints virtual keys and changes them. The key itself leaves here once; what is stored is its hash."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from core.authoring import budgets
+from core.authoring import budgets, key_config
 from core.authoring.actor import Actor
 from core.authoring.record import Target, announced, audited, change, snapshot
 from core.authoring.validation import Complaints, description_error, name_error, not_found
@@ -34,6 +34,8 @@ class NewVirtualKey:
     expires_at: datetime | None = None
     tags: tuple[str, ...] = ()
     description: str = ""
+    config: Mapping[str, Any] | None = None
+    """The sections of ``core.authoring.key_config``; None on update keeps what is stored."""
 
 
 def create(
@@ -165,7 +167,8 @@ def find_by_secret(pepper: Secret, presented: str, now: datetime) -> VirtualKey 
 
 
 def _columns(new: NewVirtualKey) -> dict[str, Any]:
-    return {
+    config = {} if new.config is None else {"config": key_config.canonical(new.config)}
+    return config | {
         "name": new.name.strip(),
         "description": new.description,
         "project_id": new.project_id,
@@ -257,6 +260,7 @@ def _check(organization_id: str, new: NewVirtualKey, now: datetime, own_id: str)
     )
     for field, error in checks:
         complaints.add(field, error())
+    key_config.complain(organization_id, new.config or {}, complaints)
     return complaints
 
 
