@@ -29,8 +29,9 @@ _SETTLED_COLUMNS = (
     *("outcome", "code", "status", "model", "duration_ms", "first_byte_ms"),
     *("input_tokens", "output_tokens", "cache_read_tokens"),
     *("cache_write_tokens", "cache_write_1h_tokens", "cost_nanousd"),
-    *("is_estimated", "price_source", "usage_raw"),
+    *("is_estimated", "price_source", "usage_raw", "facts"),
 )
+_JSON_COLUMNS = ("usage_raw", "facts")
 _UPDATED_COLUMNS = (*_SETTLED_COLUMNS, "settled_at")
 
 
@@ -83,6 +84,7 @@ class Settlement(msgspec.Struct, forbid_unknown_fields=False):
     charges: list[tuple[str, int]] = []
     owner: str = ""
     admission: Admission | None = None
+    facts: dict[str, Any] | None = None
 
 
 OUTCOMES = frozenset({"completed", "cancelled", "truncated", "failed", "refused", "unsettled"})
@@ -197,9 +199,9 @@ def _settle(
             orphans.append(index)
         elif row["outcome"] == "admitted":
             settled_model = row["model"]
-            row |= {c: getattr(settlement, c) for c in _SETTLED_COLUMNS if c != "usage_raw"}
+            row |= {c: getattr(settlement, c) for c in _SETTLED_COLUMNS if c not in _JSON_COLUMNS}
             row["model"] = settlement.model or settled_model
-            row["usage_raw"] = _json(settlement.usage_raw)
+            row |= {c: _json(getattr(settlement, c)) for c in _JSON_COLUMNS}
             row["settled_at"] = settlement.settled_at_ms * 1000
             settled.append(row)
     return settled, orphans

@@ -46,6 +46,8 @@ class LedgerRow(Model):
     parent_span_id = TextField(default="")
     session_id = TextField(default="")
     worker = TextField(default="")
+    facts = JsonField(null=True)
+    """What else is known of the call: attempts, verdicts, cache mode, tags. Small, and never a prompt."""
 
     class Meta:
         table_name = "ledger"

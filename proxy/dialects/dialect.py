@@ -60,6 +60,8 @@ class Dialect:
     error_types: dict[int, str]
     """``error.type`` by status; a status that is not here uses the error code."""
     other_error_type: str = ""
+    names_model_in_body: bool = True
+    """The model is a field of the request body; otherwise it is part of the path."""
 
 
 _LEAST_ABSURD = 1 << 53

@@ -2,8 +2,9 @@
 
 import enum
 import time
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Protocol
 
 from core.fault import Fault, Refused
 from proxy.dialects.dialect import Ask, Counts, Dialect
@@ -11,7 +12,7 @@ from proxy.dialects.meters import Meter
 from proxy.holds import Hold
 from proxy.pipeline.identity import Identity
 from proxy.pipeline.incoming import read_headers
-from proxy.pipeline.lanes import Lane, Plan
+from proxy.pipeline.lanes import Choice, Lane, Plan
 from proxy.routes import Route
 from proxy.transport.asgi import Scope, Send
 from proxy.transport.leash import Holder, Leash
@@ -20,6 +21,7 @@ from rules.usage import Usage
 
 NO_USAGE = Usage()
 _NOTHING_TOLD = Counts()
+_NO_FACTS: Mapping[str, Any] = MappingProxyType({})
 
 
 class Outcome(enum.StrEnum):
@@ -49,6 +51,24 @@ class Upstream(Protocol):
         """Stop at once."""
 
 
+class Converter(Protocol):
+    """Turns what the meter let pass into what the client gets: another dialect, or a guarded text."""
+
+    def take(self, pieces: list[bytes]) -> list[bytes]:
+        """Return what the pieces turn into; what must wait for more is kept."""
+
+    def finish(self) -> list[bytes]:
+        """Return what is left, once the provider's answer has come to a clean end."""
+
+    @property
+    def at_boundary(self) -> bool:
+        """What has been returned so far ends between two events of the client's dialect."""
+
+    @property
+    def has_ended(self) -> bool:
+        """What ends the client's dialect has been returned."""
+
+
 class Call:
     """The state of one call. Each stage fills in its part and reads that of the stages before it.
 
@@ -59,7 +79,10 @@ class Call:
     body = b""
     ask = Ask("")
     plan: Plan | None = None
+    chain: tuple[Choice, ...] = ()
+    """The lanes that may serve the call, in the order in which they are tried."""
     lane: Lane | None = None
+    """The lane that serves the call, or is about to."""
     model = ""
     """The model's name at the provider."""
     price: Price = FREE_PRICE
@@ -76,6 +99,8 @@ class Call:
     """The provider may have seen the request."""
     upstream: Upstream | None = None
     meter: Meter | None = None
+    converters: Sequence[Converter] = ()
+    """What stands between the meter and the client, in order; none where bytes pass as they are."""
     has_started = False
     """The client has got a part of the answer, so its status can't change any more."""
     has_delivered_end = False
@@ -88,6 +113,8 @@ class Call:
     refused: Refused | None = None
     """What to tell the client, as an answer or, within a stream, as an error event."""
     is_settled = False
+    facts: Mapping[str, Any] = _NO_FACTS
+    """What else the ledger keeps of the call, by name; ``note`` adds to it."""
     _counted: object = None
     """The usage object that ``_counts`` was made from; a reading replaces it when more is told."""
     _counts = _NOTHING_TOLD
@@ -118,13 +145,27 @@ class Call:
             if refused is not None and not self.has_started:
                 self.status = refused.fault.status
 
+    def choose(self, choice: Choice) -> None:
+        """Let a lane of the chain serve the call from here on."""
+        self.lane, self.model = choice
+        ask = self.ask
+        self.hides_usage = (
+            ask.is_streamed and ask.asks_usage is None and choice.lane.provider.asks_for_usage
+        )
+
+    def note(self, name: str, value: Any) -> None:
+        """Keep a fact about the call for the ledger: JSON, small, never a secret and never a prompt."""
+        if self.facts is _NO_FACTS:
+            self.facts = {}
+        self.facts[name] = value  # type: ignore[index]
+
     def told_counts(self) -> Counts:
         """Return the token counts that the provider has told so far."""
         usage = None if self.meter is None else self.meter.reading.usage
         if usage is None:
             return _NOTHING_TOLD
         if self._counted is not usage:
-            self._counted, self._counts = usage, self.dialect.counts(usage)
+            self._counted, self._counts = usage, self.required_lane().wire.counts(usage)
         return self._counts
 
     def required_plan(self) -> Plan:

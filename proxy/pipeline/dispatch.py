@@ -31,13 +31,16 @@ async def dispatch(gateway: Gateway, call: Call) -> None:
 
 def outgoing(call: Call, lane: Lane) -> tuple[bytes, bytes]:
     """Return head and body for the provider: the body as received, but for what must be spliced."""
-    body = call.body
-    if call.model != call.ask.model:
-        body = renamed_model(body, call.model)
+    body, model, is_streamed = call.body, call.model, call.ask.is_streamed
+    if model != call.ask.model and lane.wire.names_model_in_body:
+        body = renamed_model(body, model)
+    if lane.provider.edit is not None:
+        body = lane.provider.edit(body, lane.wanted(model, is_streamed))
     if call.hides_usage:
         body = with_usage_asked(body)
     headers = call.incoming.forwarded
     for header in lane.provider.default_headers:
         if header[0] not in call.incoming.consumed:
             headers = [*headers, header]
-    return lane.head(call.scope["query_string"], headers, len(body)), body
+    target = lane.target(model, is_streamed)
+    return lane.head(target, call.scope["query_string"], headers, len(body)), body

@@ -3,34 +3,57 @@ the provider named before the slash of a model, else the key's first that speaks
 """
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from core.fault import Fault, Refused
 from proxy.bundle import Bundle, ProviderBinding
+from proxy.dialects.dialect import Dialect
 from proxy.providers import sandbox
-from proxy.providers.provider import Provider
+from proxy.providers.provider import Provider, Wanted
 from proxy.providers.registry import FAMILIES, PROVIDERS
 from proxy.routes import TABLE, Route, Serves
 from proxy.transport.answer import header_block
 from proxy.transport.upstream import host_header
 
 _MAX_PLANS = 20_000
+_MAX_TARGETS = 256
+"""Past this a caller is inventing model names; their request lines are made all the same."""
 _MAX_NAMED = 10
 _EXCHANGES = tuple(route for route in TABLE if route.serves is Serves.EXCHANGE)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Lane:
     """One provider of a key on one route, with the part of the request head that never changes."""
 
+    route: Route
     binding: ProviderBinding
     provider: Provider
-    request_target: bytes
-    """Method and path, up to where the query goes."""
+    wire: Dialect
+    """The wire format that goes to the provider and comes back from it."""
     fixed_head: bytes
     """From behind the query to the first header of the caller."""
+    _targets: dict[tuple[str, bool], bytes] = field(default_factory=dict)
 
-    def head(self, query: bytes, headers: list[tuple[bytes, bytes]], body_bytes: int) -> bytes:
-        """Return the whole head of the request to the provider."""
+    def wanted(self, model: str, is_streamed: bool) -> Wanted:
+        """Return what a call of this lane wants of the provider."""
+        route = self.route
+        return Wanted(route.request_type, route.upstream_path, model, is_streamed)
+
+    def target(self, model: str, is_streamed: bool) -> bytes:
+        """Return method and path for a model, up to where the caller's query goes."""
+        target = self._targets.get((model, is_streamed))
+        if target is None:
+            path = self.provider.address(self.binding, self.wanted(model, is_streamed))
+            target = f"POST {path}".encode("ascii", "ignore")
+            if len(self._targets) < _MAX_TARGETS:
+                self._targets[model, is_streamed] = target
+        return target
+
+    def head(
+        self, target: bytes, query: bytes, headers: list[tuple[bytes, bytes]], body_bytes: int
+    ) -> bytes:
+        """Return the whole head of the request to the provider; ``target`` is this lane's for the model."""
         lines = [name + b": " + value for name, value in headers]
         lines.append(b"content-length: %d\r\n\r\n" % body_bytes)
         block = b"\r\n".join(lines)
@@ -38,8 +61,16 @@ class Lane:
         if block.count(b"\n") != ends or block.count(b"\r") != ends or b"\0" in block:
             # The parser lets no such header in; a credential must not ride on its word alone.
             raise Refused(Fault.BAD_REQUEST, "A header holds a line break or a NUL.")
-        target = b"%b?%b" % (self.request_target, query) if query else self.request_target
+        if query:
+            target = b"%b%b%b" % (target, b"&" if b"?" in target else b"?", query)
         return b"".join((target, self.fixed_head, block))
+
+
+class Choice(NamedTuple):
+    """A lane with the model's name at its provider."""
+
+    lane: Lane
+    model: str
 
 
 @dataclass(slots=True)
@@ -53,8 +84,8 @@ class RouteLanes:
     mute: frozenset[str] = frozenset()
     """Names of providers of this key that don't speak the route's dialect."""
 
-    def find(self, model: str) -> tuple[Lane, str]:
-        """Return the lane for a model as the caller named it, and the model's name at the provider.
+    def find(self, model: str) -> tuple[Choice, ...]:
+        """Return the chain for a model as the caller named it: the lanes to try, in order.
 
         Raises Refused: NO_PROVIDER_CONFIGURED or MODEL_PROVIDER_NOT_BOUND.
         """
@@ -62,7 +93,7 @@ class RouteLanes:
         if slash and rest:
             lane = self.by_prefix.get(prefix)
             if lane is not None:
-                return lane, rest
+                return (Choice(lane, rest),)
             if prefix in self.mute or prefix in FAMILIES:
                 raise self._unreachable(f'No provider of this key serves "{prefix}/…" here.', model)
         lane = self.by_model.get(model, self.default)
@@ -70,7 +101,7 @@ class RouteLanes:
             if not self.mute:
                 raise Refused(Fault.NO_PROVIDER_CONFIGURED, "This key has no provider.")
             raise self._unreachable("No provider of this key speaks the API of this path.", model)
-        return lane, model
+        return (Choice(lane, model),)
 
     def _unreachable(self, sentence: str, model: str) -> Refused:
         reachable = [f"{prefix}/" for prefix in self.by_prefix][:_MAX_NAMED]
@@ -111,10 +142,10 @@ def route_lanes(route: Route, bundle: Bundle) -> RouteLanes:
     mute, families = set(), dict[str, Lane]()
     for binding in bundle.providers:
         provider = PROVIDERS.get(binding.type)
-        if provider is None or route.dialect is None or route.dialect.name not in provider.dialects:
+        lane = None if provider is None else lane_of(route, binding, provider)
+        if lane is None:
             mute |= {binding.name, binding.type}
             continue
-        lane = lane_of(route, binding, provider)
         lanes.default = lanes.default or lane
         lanes.by_prefix.setdefault(binding.name, lane)
         families.setdefault(binding.type, lane)
@@ -125,16 +156,14 @@ def route_lanes(route: Route, bundle: Bundle) -> RouteLanes:
     return lanes
 
 
-def lane_of(route: Route, binding: ProviderBinding, provider: Provider) -> Lane:
-    """Return the lane of one provider on a route."""
-    target = f"POST {provider.api_root(binding.base_path)}{route.upstream_path}"
-    headers = provider.credential_headers(binding.credential)
+def lane_of(route: Route, binding: ProviderBinding, provider: Provider) -> Lane | None:
+    """Return the lane of one provider on a route, or None when it can't serve the route."""
+    dialect = route.dialect
+    if dialect is None or not provider.serves(dialect.name, route.request_type):
+        return None
+    headers = provider.credential_headers(binding)
     headers.append((b"accept-encoding", b"identity"))
     if binding.target is not None:
         headers.insert(0, (b"host", host_header(binding.target)))
-    return Lane(
-        binding,
-        provider,
-        target.encode("ascii", "ignore"),
-        b" HTTP/1.1\r\n" + header_block(headers),
-    )
+    fixed_head = b" HTTP/1.1\r\n" + header_block(headers)
+    return Lane(route, binding, provider, dialect, fixed_head)

@@ -103,7 +103,8 @@ def answer_headers(call: Call) -> Headers:
     upstream = call.upstream
     if upstream is None:
         raise RuntimeError("there is no answer")
-    return passed(upstream.headers, keeps_length=not isinstance(call.meter, HidingMeter))
+    keeps_length = not call.converters and not isinstance(call.meter, HidingMeter)
+    return passed(upstream.headers, keeps_length)
 
 
 def passed(headers: Headers, keeps_length: bool) -> Headers:

@@ -1,7 +1,7 @@
 """The two lines a call leaves in the spool: how it was admitted and how it ended. Writes neither."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -67,6 +67,8 @@ class Settlement(msgspec.Struct, gc=False, omit_defaults=True):
     charges: Charges
     owner: str
     admission: Admission | None = None
+    facts: Mapping[str, Any] | None = None
+    """What is known of the call beside the columns above: attempts, verdicts, tags…"""
 
 
 class Settled(msgspec.Struct, frozen=True, gc=False):
@@ -141,6 +143,7 @@ def settlement_line(gateway: Gateway, call: Call, settled: Settled) -> bytes:
         call.charges,
         gateway.holds.owner,
         admission(gateway, call, None) if hold is None else None,
+        dict(call.facts) if call.facts else None,
     )
     command = b"confirmSpend" if outcome in _CONFIRMED else b"failSpend"
     return b'{"command":"%b","payload":%b}' % (command, _encode(settlement))

@@ -1,10 +1,11 @@
 """The stage that passes the answer on: piece by piece, as it arrives, unchanged, with a meter beside it."""
 
 import time
+from collections.abc import Sequence
 
 from proxy.dialects.meters import Meter, meter_for
 from proxy.gateway import Gateway
-from proxy.pipeline.call import Call, Outcome, Upstream
+from proxy.pipeline.call import Call, Converter, Outcome, Upstream
 from proxy.pipeline.endings import MALFORMED_STREAM, MID_STREAM_FAILURE, BrokenAnswer
 from proxy.pipeline.outgoing_headers import answer_headers, answer_lines
 from proxy.transport.asgi import Message
@@ -17,7 +18,7 @@ async def relay(gateway: Gateway, call: Call) -> None:
     if upstream is None:
         raise RuntimeError("there is no answer to relay")
     call.status = upstream.status
-    call.meter = meter_for(call.dialect, upstream.headers, call.hides_usage)
+    call.meter = meter_for(call.required_lane().wire, upstream.headers, call.hides_usage)
     try:
         await _pass_on(gateway, call, upstream, call.meter)
     finally:
@@ -46,12 +47,30 @@ async def _pass_on(gateway: Gateway, call: Call, upstream: Upstream, meter: Mete
             shown = [*shown, *meter.finish()]
         problem = _problem(call, meter, is_last)
         more = problem is not None or not is_last
+        if call.converters:
+            shown = _converted(call.converters, shown, more)
         if shown or not more:
             await call.send(_message(gateway, call, shown, more))
             call.has_ended = not more
-            call.has_delivered_end = call.has_delivered_end or meter.reading.is_terminal
+            call.has_delivered_end = call.has_delivered_end or _is_delivered(call, meter)
         if problem is not None:
             raise problem
+
+
+def _converted(converters: Sequence[Converter], pieces: list[bytes], more: bool) -> list[bytes]:
+    """Return the pieces as the client gets them; only a clean end makes the converters finish."""
+    for converter in converters:
+        pieces = converter.take(pieces)
+        if not more:
+            pieces = [*pieces, *converter.finish()]
+    return pieces
+
+
+def _is_delivered(call: Call, meter: Meter) -> bool:
+    """Say whether what ends the client's dialect has been sent."""
+    if call.converters:
+        return call.converters[-1].has_ended
+    return meter.reading.is_terminal
 
 
 def _move_deadline(gateway: Gateway, call: Call, now: float) -> None:

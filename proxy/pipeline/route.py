@@ -12,7 +12,5 @@ def read(gateway: Gateway, call: Call) -> None:
 def route(gateway: Gateway, call: Call) -> None:
     """Choose provider and model. Raises Refused: MODEL_PROVIDER_NOT_BOUND, NO_PROVIDER_CONFIGURED."""
     lanes = call.required_plan().lanes[call.route.request_type]
-    call.lane, call.model = lanes.find(call.ask.model)
-    call.hides_usage = (
-        call.ask.is_streamed and call.ask.asks_usage is None and call.lane.provider.asks_for_usage
-    )
+    call.chain = lanes.find(call.ask.model)
+    call.choose(call.chain[0])

@@ -82,8 +82,8 @@ async def send_refusal(gateway: Gateway, call: Call, refused: Refused) -> None:
 async def _break_off(call: Call) -> None:
     """End a started answer so that no client takes it for whole. Raises AbortConnection."""
     if call.refused is not None and _takes_event(call):
-        meter = call.meter
-        gap = b"" if meter is None or meter.at_boundary else b"\n\n"
+        last = call.converters[-1] if call.converters else call.meter
+        gap = b"" if last is None or last.at_boundary else b"\n\n"
         event = error_event("provider_error", call.code, call.refused.message)
         await call.send({"type": "http.response.body", "chunks": [gap + event], "more_body": True})
     raise AbortConnection
@@ -95,5 +95,6 @@ def _takes_event(call: Call) -> bool:
     if call.meter.reading.error_code:
         # The provider has told the client itself.
         return False
-    is_sized = any(name == b"content-length" for name, _ in call.upstream.headers)
-    return isinstance(call.meter, HidingMeter) or not is_sized
+    if call.converters or isinstance(call.meter, HidingMeter):
+        return True
+    return not any(name == b"content-length" for name, _ in call.upstream.headers)

@@ -1,12 +1,20 @@
 """OpenAI: chat completions under ``/v1``, a bearer key, usage on streams only when asked."""
 
+from proxy.bundle import ProviderBinding
 from proxy.dialects.openai_chat import OPENAI_CHAT
-from proxy.providers.provider import Provider, bearer
+from proxy.providers.provider import Headers, Provider, Wanted, bearer
 
 
-def api_root(base_path: str) -> str:
-    """Return the base path as given, as OpenAI's own SDKs do; ``/v1`` where none is given."""
-    return base_path or "/v1"
+def address(binding: ProviderBinding, wanted: Wanted) -> str:
+    """Return the path under the base path as given, as OpenAI's own SDKs do; under ``/v1`` where none is given."""
+    return (binding.base_path or "/v1") + wanted.upstream_path
 
 
-OPENAI = Provider("openai", frozenset({OPENAI_CHAT.name}), api_root, bearer, asks_for_usage=True)
+def credential_headers(binding: ProviderBinding) -> Headers:
+    """Return the key as a bearer token."""
+    return bearer(binding.credential)
+
+
+OPENAI = Provider(
+    "openai", frozenset({OPENAI_CHAT.name}), address, credential_headers, asks_for_usage=True
+)

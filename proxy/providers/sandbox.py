@@ -47,7 +47,7 @@ def _no_credential(_: object) -> list[tuple[bytes, bytes]]:
 SANDBOX = Provider(
     "sandbox",
     frozenset({OPENAI_CHAT.name, ANTHROPIC_MESSAGES.name}),
-    lambda base_path: base_path,
+    lambda _binding, wanted: wanted.upstream_path,
     _no_credential,
 )
 
