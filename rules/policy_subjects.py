@@ -1,0 +1,282 @@
+"""Finds what a policy judges in a request body: tools, MCP servers and addresses. Judges none of them.
+
+Every place of every dialect is looked into, whatever the path of the request: a provider behind a custom
+address may read fields of a dialect that it is not asked in. Results of tools and earlier calls of them
+are not tools.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import msgspec
+
+TOOLS, MCP, URLS, MODELS = "tools", "mcp", "urls", "models"
+DIMENSIONS = (TOOLS, MCP, URLS, MODELS)
+_MIN_URL_CHARACTERS = 9
+_MAX_NESTING = 8
+
+
+class Subject(NamedTuple):
+    """One thing that a rule judges, in each of its spellings, and where it stands in the body."""
+
+    spellings: tuple[str, ...]
+    param: str
+
+
+class Unjudgeable(ValueError):
+    """A body in which readers would find different tools; the text says why."""
+
+
+class _Places(msgspec.Struct, gc=False):
+    """The outermost members that may hold tools or servers; all others pass unread."""
+
+    tools: msgspec.Raw = msgspec.Raw()
+    functions: msgspec.Raw = msgspec.Raw()
+    mcp_servers: msgspec.Raw = msgspec.Raw()
+    mcp: msgspec.Raw = msgspec.Raw()
+    mcps: msgspec.Raw = msgspec.Raw()
+    input: msgspec.Raw = msgspec.Raw()
+    web_search_options: msgspec.Raw = msgspec.Raw()
+
+
+_places = msgspec.json.Decoder(_Places)
+_PLACES = tuple(_Places.__struct_fields__)
+_NAMES = frozenset(
+    {
+        *("name", "type", "function", "functions", "tools", "namespace"),
+        *("functionDeclarations", "function_declarations", "server_label", "server_url"),
+        *("connector_id", "mcp_server_name", "url", "id", "allowed_tools", "configs"),
+    }
+)
+_DECLARATIONS = ("functionDeclarations", "function_declarations")
+_MCP_NAMES = ("server_label", "server_url", "connector_id", "mcp_server_name", "server_name")
+_PLAIN_TYPES = frozenset({"function", "custom", "namespace", "mcp", "mcp_toolset"})
+_ESCAPED_LETTER = re.compile(rb"\\u00[4-7][0-9a-fA-F]")
+_CAMEL = re.compile(r"(?<=[a-z0-9])([A-Z])")
+_VERSION = re.compile(r"_(\d{8}|\d{4}_\d{2}_\d{2})$")
+
+
+def tools_and_servers(body: bytes) -> tuple[list[Subject], list[Subject]]:
+    """Return the tools and the MCP servers that a request offers to the model.
+
+    Raises Unjudgeable when the body is not the JSON object it should be, or names one of these twice.
+    """
+    try:
+        if _may_hide(body):
+            _refuse_twice(body)
+        places = _places.decode(body)
+        found = _Found()
+        for name in ("tools", "functions"):
+            found.offer(_plain(getattr(places, name)), name, name == "functions", 0)
+        for name in ("mcp_servers", "mcp", "mcps"):
+            found.servers(_plain(getattr(places, name)), name)
+        found.items(_items(bytes(places.input)))
+        if bytes(places.web_search_options) not in (b"", b"null"):
+            found.tool("web_search_options", "web_search")
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        if isinstance(error, Unjudgeable):
+            raise
+        raise Unjudgeable("The tools of the request can't be read.") from None
+    return found.tools, found.mcp
+
+
+def _may_hide(body: bytes) -> bool:
+    return _ESCAPED_LETTER.search(body) is not None or any(
+        body.count(b'"%b"' % name.encode()) > 1 for name in _PLACES
+    )
+
+
+def _refuse_twice(body: bytes) -> None:
+    # Only the outermost object is judged here; what stands in the places is judged when it is read.
+    outermost: list[tuple[str, Any]] = json.loads(body, object_pairs_hook=_kept_pairs)
+    names = [name for name, _ in outermost] if isinstance(outermost, list) else []
+    for name in _PLACES:
+        if names.count(name) > 1:
+            raise Unjudgeable(f"The request names `{name}` twice.")
+
+
+def _kept_pairs(pairs: list[tuple[str, Any]]) -> Any:
+    return pairs
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        seen = set()
+        for name, _ in pairs:
+            if name in seen and name in _NAMES:
+                raise Unjudgeable(f"A tool of the request has `{name}` twice.")
+            seen.add(name)
+    return found
+
+
+def _plain(raw: msgspec.Raw) -> Any:
+    text = bytes(raw)
+    return json.loads(text, object_pairs_hook=_once) if text else None
+
+
+def _items(raw: bytes) -> Any:
+    """Return the list ``input`` when it may hold more than messages."""
+    is_plain = (
+        raw[:1] != b"["
+        or (b"additional_tools" not in raw and b"namespace" not in raw and b'"tools"' not in raw)
+    ) and _ESCAPED_LETTER.search(raw) is None
+    return None if is_plain else json.loads(raw, object_pairs_hook=_once)
+
+
+class _Found:
+    """Collects what is offered."""
+
+    def __init__(self) -> None:
+        self.tools: list[Subject] = []
+        self.mcp: list[Subject] = []
+
+    def offer(self, tools: Any, place: str, is_function: bool, depth: int) -> None:
+        """Take in a list of tools; an object instead of a list is taken for its only element."""
+        if depth > _MAX_NESTING:
+            raise Unjudgeable("The tools of the request are nested too deeply.")
+        if isinstance(tools, dict):
+            tools = [tools]
+        if not isinstance(tools, list):
+            return
+        for number, tool in enumerate(tools):
+            at = f"{place}[{number}]"
+            if isinstance(tool, str):
+                self.tool(at, tool)
+            elif isinstance(tool, dict):
+                self._one(tool, at, is_function, depth)
+
+    def _one(self, tool: dict[str, Any], at: str, is_function: bool, depth: int) -> None:
+        before = len(self.tools) + len(self.mcp)
+        self.tool(f"{at}.name", tool.get("name"))
+        inner = tool.get("function")
+        if isinstance(inner, dict):
+            self.tool(f"{at}.function.name", inner.get("name"))
+        inner = tool.get("custom")
+        if isinstance(inner, dict):
+            self.tool(f"{at}.custom.name", inner.get("name"))
+        for name in _DECLARATIONS:
+            self.offer(tool.get(name), f"{at}.{name}", True, depth + 1)
+        self.offer(tool.get("tools"), f"{at}.tools", False, depth + 1)
+        self._server(tool, at)
+        if is_function:
+            return
+        kind = tool.get("type")
+        if isinstance(kind, str) and kind not in _PLAIN_TYPES:
+            # A tool of the provider's own, whatever it is called. Its type carries a date in some dialects.
+            self.tool(f"{at}.type", kind, _VERSION.sub("", kind))
+        elif kind is None and len(self.tools) + len(self.mcp) == before:
+            # Gemini names its own tools by the member they stand in.
+            for name in tool:
+                if name not in _DECLARATIONS:
+                    self.tool(f"{at}.{name}", name, _CAMEL.sub(r"_\1", name).lower())
+
+    def _server(self, tool: dict[str, Any], at: str) -> None:
+        is_server = False
+        for name in _MCP_NAMES:
+            value = tool.get(name)
+            if isinstance(value, str):
+                is_server = True
+                self._named_server(value, f"{at}.{name}")
+        if not is_server:
+            return
+        self._allowed(tool.get("allowed_tools"), f"{at}.allowed_tools")
+        configs = tool.get("configs")
+        if isinstance(configs, dict):
+            self._allowed(list(configs), f"{at}.configs")
+
+    def _allowed(self, names: Any, at: str) -> None:
+        if isinstance(names, dict):
+            names = names.get("tool_names")
+        if isinstance(names, list):
+            for name in names:
+                self.tool(at, name)
+
+    def servers(self, servers: Any, place: str) -> None:
+        """Take in a list of MCP servers, or a mapping of them by name."""
+        if isinstance(servers, dict):
+            servers = [
+                {"name": name, **value} if isinstance(value, dict) else name
+                for name, value in servers.items()
+            ]
+        if not isinstance(servers, list):
+            return
+        for number, server in enumerate(servers):
+            at = f"{place}[{number}]"
+            if isinstance(server, str):
+                self._named_server(server, at)
+            elif isinstance(server, dict):
+                self._listed_server(server, at)
+
+    def _listed_server(self, server: dict[str, Any], at: str) -> None:
+        for name in ("name", "id", "url", "server_label", "server_url"):
+            if isinstance(server.get(name), str):
+                self._named_server(server[name], f"{at}.{name}")
+        allowed = server.get("tool_configuration")
+        if isinstance(allowed, dict):
+            self._allowed(allowed.get("allowed_tools"), f"{at}.tool_configuration")
+
+    def items(self, items: Any) -> None:
+        """Take in the items of ``input`` that offer tools; calls and results are not offers."""
+        if not isinstance(items, list):
+            return
+        for number, item in enumerate(items):
+            if isinstance(item, dict) and (
+                item.get("type") in ("additional_tools", "namespace")
+                or isinstance(item.get("tools"), list)
+            ):
+                at = f"input[{number}]"
+                if item.get("type") == "namespace":
+                    self.tool(f"{at}.name", item.get("name"))
+                self.offer(item.get("tools"), f"{at}.tools", False, 1)
+
+    def tool(self, param: str, *spellings: Any) -> None:
+        """Take in a tool; what is not a name is none."""
+        names = tuple(dict.fromkeys(name for name in spellings if name and isinstance(name, str)))
+        if names:
+            self.tools.append(Subject(names, param))
+
+    def _named_server(self, name: str, param: str) -> None:
+        self.mcp.append(Subject((name,), param))
+
+
+_SCHEME_END = re.compile(rb"(?i)https?$")
+_ADDRESS = re.compile(rb"[^\s\"'<>\\^`{|}\x00-\x1f]*")
+_ESCAPED_SIGN = re.compile(rb"\\+u00([2-7][0-9a-fA-F])")
+_ESCAPED_SLASH = re.compile(rb"\\+/")
+_TRAILING = b",.;:)]}\\"
+
+
+def urls(body: bytes) -> list[Subject]:
+    """Return every http and https address in a body, each once, however JSON may have escaped it."""
+    return [Subject((text,), "") for text in dict.fromkeys(_urls(_unescaped(body)))]
+
+
+def _unescaped(body: bytes) -> bytes:
+    if b"\\/" in body:
+        body = _ESCAPED_SLASH.sub(b"/", body)
+    if b"\\u00" in body:
+        body = _ESCAPED_SIGN.sub(_sign, body)
+    return body
+
+
+def _sign(match: re.Match[bytes]) -> bytes:
+    sign = bytes((int(match[1], 16),))
+    # A quotation mark or a backslash would end an address, and so does what it is replaced by.
+    return b" " if sign in b'"\\' else sign
+
+
+def _urls(body: bytes) -> Iterator[str]:
+    position = body.find(b"://")
+    while position >= 0:
+        scheme = _SCHEME_END.search(body[max(position - 5, 0) : position])
+        end = position + 3
+        if scheme is not None:
+            match = _ADDRESS.match(body, end)
+            end = match.end() if match else end
+            text = body[position - len(scheme.group()) : end].rstrip(_TRAILING)
+            if len(text) >= _MIN_URL_CHARACTERS:
+                yield text.decode("utf-8", "replace")
+        position = body.find(b"://", end)
