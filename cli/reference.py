@@ -11,6 +11,9 @@ import click
 from cli.settings_table import sentence_of, shown_default
 from core.fault import Fault
 from core.settings import CLIENT_VARIABLES, TABLE
+from proxy.metric_table import BUCKETS, MAX_SERIES
+from proxy.metric_table import TABLE as METRICS
+from proxy.metrics import MAX_MODELS
 
 _GENERATED = "<!-- Written by `python -m cli.reference`; edit the code, not this page. -->\n"
 
@@ -89,7 +92,36 @@ def _command(command: click.Command, context: click.Context) -> list[str]:
     return lines
 
 
-PAGES = {"settings.md": settings_page, "faults.md": faults_page, "cli.md": cli_page}
+def metrics_page() -> str:
+    """Return the page that lists every metric of the gateway."""
+    lines = [
+        "# Metrics\n",
+        _GENERATED,
+        "The gateway answers `GET /metrics` on its own port in Prometheus's text format, for all workers",
+        "of the machine, whichever is asked. Who may ask, and what to watch, says",
+        "[Watch it run](../howto/observability.md).\n",
+        "| Metric | Kind | Labels | What it counts |",
+        "| --- | --- | --- | --- |",
+    ]
+    for metric in METRICS:
+        labels = ", ".join(f"`{label}`" for label in metric.labels)
+        lines.append(f"| `{metric.name}` | {metric.kind.value} | {labels} | {metric.help} |")
+    buckets = ", ".join(f"{bound:g}" for bound in BUCKETS)
+    lines += [
+        f"\nBuckets of every histogram, in seconds: {buckets}.\n",
+        "A model that no provider answered for is counted as `other`, one that was never named as",
+        f"`unknown`. Past {MAX_MODELS} models, or {MAX_SERIES} series of one metric, whatever tenants bring",
+        "about is counted as `other` too.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+PAGES = {
+    "settings.md": settings_page,
+    "faults.md": faults_page,
+    "cli.md": cli_page,
+    "metrics.md": metrics_page,
+}
 
 
 def main() -> None:

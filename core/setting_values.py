@@ -1,9 +1,11 @@
-"""How one setting is described, and how each kind of value is read from text. The table itself is next door."""
+"""How one setting is described, found in the environment and read from text. The table itself is next door."""
 
+import difflib
 import ipaddress
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from core.secrets import Secret
@@ -11,6 +13,8 @@ from core.secrets import Secret
 KIB = 1024
 MIB = 1024 * KIB
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+# Kubernetes announces every service of a namespace in each container's environment.
+_SERVICE_LINK = re.compile(r"_SERVICE_(HOST|PORT)|_PORT_[0-9]+_(TCP|UDP)")
 
 
 class SettingsError(Exception):
@@ -117,3 +121,49 @@ def one_of(*allowed: str) -> Callable[[str], str]:
         return text.lower()
 
     return parse
+
+
+def given(setting: Setting, environ: Mapping[str, str]) -> tuple[str | None, str]:
+    """Return the text that the environment gives a setting, None without one, and under which name.
+
+    Raises ValueError when the file that should hold it can't be read.
+    """
+    for name in setting.names:
+        if name in environ:
+            return environ[name], name
+        if setting.is_secret and environ.get(f"{name}_FILE"):
+            path = Path(environ[f"{name}_FILE"])
+            try:
+                return path.read_text().strip(), name
+            except OSError as error:
+                raise ValueError(f"{name}_FILE: cannot read {path}: {error.strerror}") from None
+    return None, setting.names[0]
+
+
+def parsed(setting: Setting, name: str, text: str) -> Any:
+    """Return a setting's value. Raises ValueError, with the text only when it is no secret."""
+    try:
+        return setting.parse(text)
+    except ValueError as error:
+        shown = "" if setting.is_secret else f" (given: {text[:60]!r})"
+        raise ValueError(f"{name}: {error}{shown}") from None
+
+
+def unknown_names(
+    environ: Mapping[str, str],
+    table: Collection[Setting],
+    others: Collection[str],
+    prefixes: tuple[str, ...],
+) -> list[str]:
+    """Return a sentence for each variable with one of our prefixes that nothing reads."""
+    known = {n for s in table for n in s.names} | set(others)
+    known |= {f"{n}_FILE" for s in table if s.is_secret for n in s.names}
+    mistakes = []
+    for name in sorted(environ):
+        is_link = _SERVICE_LINK.search(name) or environ[name].startswith("tcp://")
+        if name.startswith(prefixes) and name not in known and not is_link:
+            near = difflib.get_close_matches(name, known, 1)
+            mistakes.append(
+                f"{name}: no such setting" + (f"; did you mean {near[0]}?" if near else "")
+            )
+    return mistakes

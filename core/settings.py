@@ -3,8 +3,6 @@
 Nothing else reads the environment, but for secrets that a configuration file names (``…_env``).
 """
 
-import difflib
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -303,6 +301,21 @@ class Settings:
         "LOG_FORMAT", value.one_of("text", "json"), "text", "text or json", "How log lines look."
     )
 
+    access_log: str = _row(
+        "LANGWATCH_ACCESS_LOG",
+        value.one_of("all", "failed", "off"),
+        "all",
+        "all, failed or off",
+        "Which requests to the gateway get a log line.",
+    )
+    metrics_token: Secret = _row(
+        "LW_GATEWAY_METRICS_TOKEN",
+        Secret,
+        Secret(""),
+        "secret",
+        "What a scraper of the gateway's /metrics presents as a bearer token; unset, it answers private addresses only.",
+    )
+
     @property
     def control_database_url(self) -> str:
         """The control database in use."""
@@ -343,55 +356,21 @@ _CHILD_VARIABLES = {
     "LANGWATCH_WORKER_INDEX",
 }
 _OUR_PREFIXES = ("LANGWATCH_", "LW_", "GATEWAY_")
-# Kubernetes announces every service of a namespace in each container's environment.
-_SERVICE_LINK = re.compile(r"_SERVICE_(HOST|PORT)|_PORT_[0-9]+_(TCP|UDP)")
+_OTHER_VARIABLES = set(CLIENT_VARIABLES) | _CHILD_VARIABLES
 
 
 def load(environ: Mapping[str, str]) -> Settings:
     """Resolve the environment into settings. Raises SettingsError with every mistake found."""
-    mistakes = _unknown(environ)
+    mistakes = value.unknown_names(environ, TABLE.values(), _OTHER_VARIABLES, _OUR_PREFIXES)
     values: dict[str, Any] = {}
     for attribute, setting in TABLE.items():
         try:
-            text, name = _given(setting, environ)
-            values[attribute] = setting.default if text is None else _parse(setting, name, text)
+            text, name = value.given(setting, environ)
+            values[attribute] = (
+                setting.default if text is None else value.parsed(setting, name, text)
+            )
         except ValueError as error:
             mistakes.append(str(error))
     if mistakes:
         raise SettingsError(mistakes)
     return Settings(**values)
-
-
-def _given(setting: Setting, environ: Mapping[str, str]) -> tuple[str | None, str]:
-    for name in setting.names:
-        if name in environ:
-            return environ[name], name
-        if setting.is_secret and environ.get(f"{name}_FILE"):
-            path = Path(environ[f"{name}_FILE"])
-            try:
-                return path.read_text().strip(), name
-            except OSError as error:
-                raise ValueError(f"{name}_FILE: cannot read {path}: {error.strerror}") from None
-    return None, setting.names[0]
-
-
-def _parse(setting: Setting, name: str, text: str) -> Any:
-    try:
-        return setting.parse(text)
-    except ValueError as error:
-        shown = "" if setting.is_secret else f" (given: {text[:60]!r})"
-        raise ValueError(f"{name}: {error}{shown}") from None
-
-
-def _unknown(environ: Mapping[str, str]) -> list[str]:
-    known = {n for s in TABLE.values() for n in s.names} | set(CLIENT_VARIABLES) | _CHILD_VARIABLES
-    known |= {f"{n}_FILE" for s in TABLE.values() if s.is_secret for n in s.names}
-    mistakes = []
-    for name in sorted(environ):
-        is_link = _SERVICE_LINK.search(name) or environ[name].startswith("tcp://")
-        if name.startswith(_OUR_PREFIXES) and name not in known and not is_link:
-            near = difflib.get_close_matches(name, known, 1)
-            mistakes.append(
-                f"{name}: no such setting" + (f"; did you mean {near[0]}?" if near else "")
-            )
-    return mistakes

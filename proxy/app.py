@@ -8,9 +8,11 @@ from urllib.parse import parse_qsl
 from core.fault import Fault, Refused
 from proxy.content_coding import decoded
 from proxy.gateway import Gateway
+from proxy.metrics_view import metrics_answer
 from proxy.models_list import list_answer, one_answer
 from proxy.pipeline.call import Call
 from proxy.pipeline.incoming import Incoming, read_headers
+from proxy.pipeline.observe import record_own_answer
 from proxy.pipeline.outgoing_headers import standing_headers, trace_headers
 from proxy.pipeline.stages import carry
 from proxy.probes import probe
@@ -51,6 +53,7 @@ def create_app(gateway: Gateway) -> App:
         headers = standing_headers(gateway.version_bytes, identity) + answer.headers
         if route is not None and route.serves is Serves.MODELS and answer.status != 401:
             headers += trace_headers(identity, incoming.get(b"tracestate"))
+        record_own_answer(gateway, scope["method"], route, answer.status, identity)
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": answer.body, "more_body": False})
 
@@ -88,6 +91,8 @@ async def _own_answer(
         return json_answer(200, {"status": "ok", "service": "langwatch-gateway"})
     if route.serves is Serves.UPGRADE:
         raise Refused(Fault.UPGRADE_REQUIRED, "WebSockets are not served here; use plain HTTP.")
+    if route.serves is Serves.METRICS:
+        return metrics_answer(gateway, scope, incoming)
     if route.serves is Serves.MODELS:
         return await _models(gateway, scope, incoming)
     return probe(route.serves, gateway.readiness, gateway.version)

@@ -21,6 +21,12 @@ FIRST_PAUSE_SECONDS = 0.1
 MAX_PAUSE_SECONDS = 1.0
 # After a failure the next poll is short, so that it soon shows that all is well again.
 SHORT_POLL_SECONDS = 1
+_KNOWN_KINDS = (
+    *("VK_", "BUDGET_", "PROVIDER_", "ROUTING_POLICY_", "CACHE_RULE_", "GUARDRAIL_", "POLICY_"),
+    *("TRACE_DESTINATION_", "ORGANIZATION_"),
+)
+"""What a change may be about; of others, a control plane newer than this gateway, the whole organisation is
+looked up again."""
 
 
 class ChangeFeed:
@@ -77,10 +83,17 @@ class ChangeFeed:
     def _apply(self, change: Change) -> None:
         keyring, kind = self._keyring, change.kind
         if kind.startswith("VK_") and change.virtual_key_id:
-            keyring.evict_key(change.virtual_key_id)
+            evicted = keyring.evict_key(change.virtual_key_id)
         elif kind.startswith("BUDGET_") and kind != "BUDGET_CREATED" and change.budget_id:
-            keyring.evict(lambda b: any(limit.id == change.budget_id for limit in b.limits))
+            evicted = keyring.evict(
+                lambda b: any(limit.id == change.budget_id for limit in b.limits)
+            )
         elif kind.startswith("PROVIDER_") and change.provider_id:
-            keyring.evict(lambda b: any(p.id == change.provider_id for p in b.providers))
+            evicted = keyring.evict(lambda b: any(p.id == change.provider_id for p in b.providers))
         else:
-            keyring.evict(lambda b: b.organization_id == change.organization_id)
+            evicted = keyring.evict(lambda b: b.organization_id == change.organization_id)
+            if not kind.startswith(_KNOWN_KINDS):
+                LOG.warning("auth_cache_change_unhandled", extra={"kind": kind})
+        if evicted:
+            facts = {"kind": kind, "revision": change.revision, "keys": evicted}
+            LOG.info("auth_cache_change_evict", extra=facts)

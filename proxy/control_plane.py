@@ -132,6 +132,8 @@ class ControlPlane:
         self._path = urlsplit(url).path.rstrip("/") + _BASE
         self._secret = secret
         self._now_s = now_s
+        self.told: Callable[[str, str, float], None] = lambda _endpoint, _status, _seconds: None
+        """Hears of every call: its endpoint, its status or ``error``, and how long it took."""
         self._client = httpx.AsyncClient(
             trust_env=False,
             limits=httpx.Limits(
@@ -195,12 +197,16 @@ class ControlPlane:
         seconds: float,
         query: dict[str, str] | None = None,
     ) -> httpx.Response:
+        began, status = time.monotonic(), "error"
         try:
             # The one deadline of a call; it covers connecting, too, and waiting for a free connection.
             with trio.fail_after(seconds):
                 answer = await self._client.send(self._request(method, path, body, query))
+            status = str(answer.status_code)
         except (httpx.HTTPError, trio.TooSlowError, OSError) as error:
             raise ControlPlaneAway(f"{path}: {type(error).__name__}") from None
+        finally:
+            self.told(path.strip("/"), status, time.monotonic() - began)
         return self._judge(path, answer)
 
     def _request(

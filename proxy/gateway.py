@@ -6,8 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from core.settings import Settings
+from proxy.access_log import AccessLog, access_level
 from proxy.holds import Holds
 from proxy.keyring import Keyring
+from proxy.metrics import Metrics
 from proxy.pipeline.identity import Identities
 from proxy.pipeline.lanes import PlanBook
 from proxy.pipeline.prices import PriceBook
@@ -43,7 +45,29 @@ class Gateway:
     version: str = field(default_factory=_version)
     now_s: Callable[[], float] = time.time
     """Unix seconds; the one clock of the request path."""
+    metrics: Metrics = field(default_factory=Metrics)
+    metrics_page: Callable[[], str] | None = None
+    """The counts of all workers of the machine; None where this one is alone."""
+    access: AccessLog = field(init=False)
     version_bytes: bytes = field(init=False)
 
     def __post_init__(self) -> None:
+        settings = self.settings
+        access = AccessLog(access_level(settings), settings.log_format == "json")
+        object.__setattr__(self, "access", access)
         object.__setattr__(self, "version_bytes", self.version.encode())
+        install_gauges(self)
+
+
+def install_gauges(gateway: Gateway) -> None:
+    """Let the metrics read what the parts of a gateway know by themselves."""
+    metrics, keyring, spool = gateway.metrics, gateway.keyring, gateway.spool
+    one = ("l1",)
+    metrics.source("gateway_auth_cache_hits_total", lambda: {one: keyring.hits})
+    metrics.source("gateway_auth_cache_misses_total", lambda: {one: keyring.misses})
+    metrics.source("gateway_auth_cache_lookups_total", lambda: {(): keyring.hits + keyring.misses})
+    metrics.source("gateway_spend_spool_appended_total", lambda: {(): spool.appended})
+    metrics.source("gateway_log_lines_dropped_total", lambda: {(): gateway.access.dropped})
+    metrics.gauge("gateway_auth_cache_size", lambda: {one: len(keyring)})
+    metrics.gauge("gateway_spend_spool_bytes", lambda: {(): spool.unshipped_bytes})
+    metrics.gauge("gateway_draining", lambda: {(): int(gateway.readiness.draining)})

@@ -93,6 +93,8 @@ class Keyring:
         self.feed_ok_s = float("-inf")
         """When the change feed last answered (Unix seconds)."""
         self.is_away = False
+        self.hits = self.misses = 0
+        """How many look-ups ended in memory, and how many had to go on."""
         self.generation = 0
         """Counts evictions: an answer that was under way during one may be older than it."""
         self._control_plane = control_plane
@@ -114,16 +116,22 @@ class Keyring:
         """Return the bundle of a key in clear, or None when ``resolve`` must be asked. Never waits."""
         digest = hashlib.sha256(presented.encode()).digest()
         entry = self._entries.get(digest)
-        if entry is None:
+        if entry is None or (
+            self._now_s() >= entry.check_at_s and not self._may_stay(entry, presented)
+        ):
+            self.misses += 1
             return None
-        if self._now_s() >= entry.check_at_s and not self._may_stay(entry, presented):
-            return None
+        self.hits += 1
         self._entries.move_to_end(digest)
         return entry.bundle
 
     def _may_stay(self, entry: _Entry, presented: str) -> bool:
         now_s = self._now_s()
-        if now_s >= entry.expires_s or now_s >= self._stale_at_s(entry):
+        if now_s >= entry.expires_s:
+            return False
+        if now_s >= self._stale_at_s(entry):
+            self._log_evicted(entry, "hard_cap_exceeded")
+            self._drop(entry.digest)
             return False
         try:
             self._to_refresh.send_nowait(presented)
@@ -131,6 +139,11 @@ class Keyring:
             LOG.warning("key_refresh_queue_full", extra={"waiting": MAX_REFRESHES})
         entry.check_at_s = min(now_s + REFRESH_SECONDS, entry.expires_s)
         return True
+
+    @staticmethod
+    def _log_evicted(entry: _Entry, reason: str) -> None:
+        facts = {"reason": reason, "virtual_key_id": entry.bundle.vk_id}
+        LOG.warning("auth_cache_hard_evict", extra=facts)
 
     def _stale_at_s(self, entry: _Entry) -> float:
         vouched_s = entry.confirmed_s if entry.is_copy else max(entry.confirmed_s, self.feed_ok_s)
@@ -229,7 +242,7 @@ class Keyring:
         if isinstance(bundle, Refused):
             return None
         self._keep(_Entry(digest, bundle, confirmed_s, is_copy=True))
-        LOG.info("key_served_from_copy", extra={"virtual_key_id": bundle.vk_id})
+        LOG.warning("auth_cache_serve_stale", extra={"virtual_key_id": bundle.vk_id})
         return bundle
 
     def _deny(self, digest: bytes, refusal: ControlPlaneRefusal) -> Refused:
@@ -238,6 +251,8 @@ class Keyring:
             LOG.error("key_resolve_refused", extra={"status": refusal.status, "code": refusal.code})
             return Refused(Fault.AUTH_UPSTREAM_UNAVAILABLE)
         refused = Refused(fault)
+        if (entry := self._entries.get(digest)) is not None:
+            self._log_evicted(entry, "auth_rejection")
         self._drop(digest)
         self._cache.forget(digest)
         self._refused[digest] = (self._now_s() + REFUSED_SECONDS, refused)
@@ -262,20 +277,26 @@ class Keyring:
         if not digests:
             del self._by_key[entry.bundle.vk_id]
 
-    def evict_key(self, vk_id: str) -> None:
-        """Forget one key, in memory and on disk, and every recent refusal: one of them may be its secret."""
+    def evict_key(self, vk_id: str) -> int:
+        """Forget one key, in memory and on disk, and every recent refusal: one of them may be its secret.
+
+        Returns how many entries that were.
+        """
         self.generation += 1
-        for digest in list(self._by_key.get(vk_id, ())):
+        digests = list(self._by_key.get(vk_id, ()))
+        for digest in digests:
             self._drop(digest)
         self._refused.clear()
         self._cache.mark_changed(vk_id, self._now_s())
+        return len(digests)
 
-    def evict(self, is_meant: Callable[[Bundle], bool]) -> None:
-        """Forget every key whose bundle is meant; their copies on disk stay for an outage."""
+    def evict(self, is_meant: Callable[[Bundle], bool]) -> int:
+        """Forget every key whose bundle is meant, and return how many; their copies stay for an outage."""
         self.generation += 1
-        for digest, entry in list(self._entries.items()):
-            if is_meant(entry.bundle):
-                self._drop(digest)
+        meant = [digest for digest, entry in self._entries.items() if is_meant(entry.bundle)]
+        for digest in meant:
+            self._drop(digest)
+        return len(meant)
 
     def evict_copies(self) -> None:
         """Forget what came from the disk: the control plane answers again and must be asked."""
@@ -295,10 +316,11 @@ class Keyring:
                 digest = hashlib.sha256(presented.encode()).digest()
                 try:
                     await self._fetch(digest, presented)
+                    LOG.debug("auth_cache_refresh_success")
                 except ControlPlaneRefusal as refusal:
                     self._deny(digest, refusal)
                 except ControlPlaneAway as away:
-                    LOG.info("key_refresh_failed", extra={"reason": str(away)})
+                    LOG.info("auth_cache_refresh_transport_failure", extra={"reason": str(away)})
 
 
 def _fresh(refused: Refused) -> Refused:

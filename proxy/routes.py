@@ -39,6 +39,7 @@ class Serves(enum.Enum):
     READY = "ready"
     STARTED = "started"
     STATUS = "status"
+    METRICS = "metrics"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,7 @@ TABLE: tuple[Route, ...] = (
     _row("HEAD GET", "/readyz", Serves.READY),
     _row("HEAD GET", "/startupz", Serves.STARTED),
     _row("HEAD GET", "/health", Serves.STATUS),
+    _row("HEAD GET", "/metrics", Serves.METRICS),
 )
 
 _EXACT = {route.path: route for route in TABLE if not route.has_tail}

@@ -57,6 +57,8 @@ class Spool:
         """Open the first file under the epoch's lock. Raises OSError."""
         self.epoch = epoch
         self.unshipped_bytes = 0
+        self.appended = 0
+        """Lines written."""
         self._directory = directory
         self._max_bytes = max_bytes
         self._rotate_bytes = rotate_bytes
@@ -177,6 +179,7 @@ class Spool:
         file.size_bytes += length
         batch.end = file.size_bytes
         batch.lines += 1
+        self.appended += 1
         self.unshipped_bytes += length
 
     def _mend(self, file: SpoolFile) -> None:

@@ -9,6 +9,7 @@ import logging
 import os
 import socket
 from dataclasses import dataclass
+from functools import partial
 
 import trio
 
@@ -24,6 +25,7 @@ from core.process import (
 from core.secret_files import with_gateway_secrets
 from core.secrets import Sealer, derive, key_id_of
 from core.settings import Settings, SettingsError
+from proxy.access_log import effective_config
 from proxy.app import create_app
 from proxy.bundle_cache import BundleCache
 from proxy.change_feed import ChangeFeed
@@ -32,6 +34,9 @@ from proxy.drain import DrainTiming, Stop, drain
 from proxy.gateway import Gateway
 from proxy.holds import Holds, HoldTiming
 from proxy.keyring import Keyring, KeyringTerms
+from proxy.metric_table import LINK_REQUESTS, LINK_SECONDS, SPOOL_DROPPED
+from proxy.metrics import Metrics
+from proxy.metrics_share import MetricsShare
 from proxy.netcheck import until_reachable
 from proxy.readiness import Readiness
 from proxy.recovery import Recovery
@@ -59,6 +64,7 @@ class Parts:
     shipper: Shipper
     recovery: Recovery
     feed: ChangeFeed
+    share: MetricsShare
 
 
 def run(settings: Settings) -> int:
@@ -128,9 +134,30 @@ def build(settings: Settings) -> Parts:
         PoolLimits(connect_seconds=settings.connect_seconds),
     )
     readiness = Readiness(lambda: control_plane.answered_s)
-    gateway = Gateway(settings, keyring, holds, spool, pool, readiness, OutputHistory())
+    metrics = Metrics()
+    share = MetricsShare(settings.data_dir / "gateway-metrics", metrics, worker_index())
+    gateway = Gateway(
+        settings,
+        keyring,
+        holds,
+        spool,
+        pool,
+        readiness,
+        OutputHistory(),
+        metrics=metrics,
+        metrics_page=share.page,
+    )
+    control_plane.told = partial(_count_link, metrics)
+    metrics.source(SPOOL_DROPPED, lambda: {("rejected",): shipper.rejected})
     feed = ChangeFeed(control_plane, keyring, shipper.retry)
-    return Parts(gateway, control_plane, shipper, Recovery(settings.spool_dir, control_plane), feed)
+    recovery = Recovery(settings.spool_dir, control_plane)
+    return Parts(gateway, control_plane, shipper, recovery, feed, share)
+
+
+def _count_link(metrics: Metrics, endpoint: str, status: str, seconds: float) -> None:
+    metrics.count(LINK_REQUESTS, (endpoint, status))
+    if endpoint != "changes":
+        metrics.observe(LINK_SECONDS, (endpoint,), seconds)
 
 
 def sealer(settings: Settings, purpose: str) -> Sealer:
@@ -142,6 +169,9 @@ def sealer(settings: Settings, purpose: str) -> Sealer:
 
 async def serve(settings: Settings, listener: socket.socket) -> int:
     """Serve on a listening socket until told to stop, then drain, flush and let go of the slices."""
+    LOG.info("gateway_effective_config", extra=dict(effective_config(settings)))
+    if settings.jwt_secret_previous:
+        LOG.info("jwt_secret_rotation_active")
     try:
         parts = build(settings)
     except OSError as error:
@@ -155,6 +185,8 @@ async def serve(settings: Settings, listener: socket.socket) -> int:
                 parts.feed.follow,
                 parts.gateway.keyring.refresh_forever,
                 parts.gateway.pool.run,
+                parts.gateway.access.run,
+                parts.share.run,
             ):
                 link.start_soon(task)
             await _front_door(parts, listener)
@@ -220,3 +252,4 @@ async def _leave(parts: Parts) -> None:
     if not spool.is_empty:
         LOG.warning("spool_left_for_recovery", extra={"unshipped_bytes": spool.unshipped_bytes})
     spool.close()
+    parts.share.close()

@@ -19,9 +19,12 @@ async def relay(gateway: Gateway, call: Call) -> None:
         raise RuntimeError("there is no answer to relay")
     call.status = upstream.status
     call.meter = meter_for(call.required_lane().wire, upstream.headers, call.hides_usage)
+    is_streamed = call.ask.is_streamed
+    gateway.metrics.streaming += is_streamed
     try:
         await _pass_on(gateway, call, upstream, call.meter)
     finally:
+        gateway.metrics.streaming -= is_streamed
         upstream.abort()
     if upstream.status >= 300:
         # The provider's own refusal: its status and its words are the client's to read.

@@ -15,6 +15,7 @@ from proxy.pipeline.call import Call, Outcome
 from proxy.pipeline.dispatch import dispatch
 from proxy.pipeline.endings import BrokenAnswer, conclude
 from proxy.pipeline.limits import limits
+from proxy.pipeline.observe import record
 from proxy.pipeline.outgoing_headers import standing_headers, trace_headers
 from proxy.pipeline.relay import relay
 from proxy.pipeline.route import read, route
@@ -36,6 +37,7 @@ _EXPECTED = (Refused, UpstreamLost, BrokenAnswer, ClientGone, AbortConnection, L
 async def carry(gateway: Gateway, call: Call) -> None:
     """Carry a call through the stages, book it, and tell the client what it could not be told before."""
     error: BaseException | None = None
+    gateway.metrics.in_flight += 1
     try:
         with call.leash.hold(call.connection):
             for stage in STAGES:
@@ -54,6 +56,8 @@ async def carry(gateway: Gateway, call: Call) -> None:
     finally:
         conclude(call, error)
         settle(gateway, call)
+        gateway.metrics.in_flight -= 1
+        record(gateway, call)
     await _speak(gateway, call)
 
 

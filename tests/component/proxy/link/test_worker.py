@@ -231,3 +231,29 @@ def test_a_sibling_books_what_a_killed_worker_left(peer, gateway, tmp_path) -> N
     assert {*answers, "req_open"} <= set(peer.settled)
     assert peer.settled["req_open"]["outcome"] == "unsettled"
     assert peer.released == [file.name.split(".")[0]]
+
+
+def test_says_how_it_is_set_up_and_answers_for_its_metrics_without_a_secret(peer, gateway) -> None:
+    peer.add_key(KEY, providers=[SANDBOX])
+    running = gateway(
+        DATABASE_URL="postgresql://user:a-password@db/x",
+        LW_GATEWAY_JWT_SECRET_PREVIOUS="p" * 40,
+    )
+    running.wait_for("gateway_started")
+    running.wait_for("jwt_secret_rotation_active")
+    assert chat(running.url).status_code == 200
+    running.wait_for("request_completed")
+    text = httpx.get(f"{running.url}/metrics").text
+    assert 'gateway_http_requests_total{route="/v1/chat/completions",status="200"' in text
+    assert 'gateway_control_plane_requests_total{endpoint="resolve-key",status="200"} 1' in text
+    assert 'gateway_auth_cache_misses_total{tier="l1"} 1' in text
+    assert "gateway_workers 1" in text
+    running.process.send_signal(signal.SIGTERM)
+    assert running.end() == 0
+    log = "".join(running.log)
+    assert f'internal_secret="set(len={len(SECRET.reveal())})"' in log
+    assert 'jwt_secret_previous="set(len=40)"' in log
+    assert 'metrics_token="unset"' in log
+    for secret in (SECRET.reveal(), CLAIM_SECRET.reveal(), KEY, "a-password", "p" * 40):
+        assert secret not in log
+        assert secret not in text

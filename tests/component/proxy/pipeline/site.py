@@ -52,6 +52,10 @@ class ScriptedKeyring:
         self.bundle = bundle
         self.is_cold = False
         self.opened: trio.Event | None = None
+        self.hits = self.misses = 0
+
+    def __len__(self) -> int:
+        return 1
 
     def known(self, presented: str) -> Bundle | None:
         return self.bundle if presented == KEY and not self.is_cold else None
