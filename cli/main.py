@@ -17,6 +17,11 @@ COMMANDS = {
     "streamer": ("cli.programs", "streamer", "Run the streamer alone."),
     "apply": ("cli.apply.command", "apply", "Bring the control plane to what a file declares."),
     "ledger": ("cli.ledger.command", "ledger", "Read the ledger of calls."),
+    "audit": (
+        "cli.audit.command",
+        "audit",
+        "Prove that the audit log was not altered, or read it.",
+    ),
     "settings": ("cli.settings_table", "settings", "Print every setting, or check those given."),
     "migrate": ("cli.programs", "migrate", "Bring the control database to this version's schema."),
 }

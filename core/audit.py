@@ -40,6 +40,15 @@ class Broken:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a walk over one chain found. ``head`` is the newest hash: kept elsewhere, it proves the end as well."""
+
+    rows: int
+    head: str
+    broken: Broken | None
+
+
 def append(entry: Entry, now: datetime) -> AuditRow:
     """Add a row to its organisation's chain, in the caller's transaction."""
     serialise_changes()
@@ -63,21 +72,32 @@ def append(entry: Entry, now: datetime) -> AuditRow:
 
 
 def verify(organization_id: str) -> Broken | None:
-    """Return the first broken row of an organisation's chain, or None when it holds from its start.
+    """Return the first broken row of an organisation's chain, or None when it holds from its start."""
+    return walk(organization_id).broken
 
-    It finds altered, inserted and removed rows. Rows cut off at the end are found only by whoever kept a
-    newer hash elsewhere.
+
+def walk(organization_id: str, known_hash: str = "") -> Checked:
+    """Check an organisation's chain from its start, up to the first row that does not follow.
+
+    It finds altered, inserted and removed rows. Rows cut off at the end are found with a ``known_hash`` that was
+    noted earlier and must still be in the chain.
     """
+    previous, count, is_met = GENESIS_HASH, 0, not known_hash
     with connection():
-        previous = GENESIS_HASH
         query = AuditRow.select().where(AuditRow.organization_id == organization_id)
         for row in query.order_by(AuditRow.id).iterator():
-            if row.previous_hash != previous:
-                return Broken(row.id, "a row before it is missing, added or altered")
-            if row.hash != row_hash(row):
-                return Broken(row.id, "its content does not match its hash")
-            previous = row.hash
-    return None
+            if reason := _break_reason(row, previous):
+                return Checked(count, previous, Broken(row.id, reason))
+            previous, count = row.hash, count + 1
+            is_met = is_met or previous == known_hash
+    missing = None if is_met else Broken(0, "the hash that was noted earlier is not in the chain")
+    return Checked(count, previous, missing)
+
+
+def _break_reason(row: AuditRow, previous: str) -> str:
+    if row.previous_hash != previous:
+        return "a row before it is missing, added or altered"
+    return "" if row.hash == row_hash(row) else "its content does not match its hash"
 
 
 def row_hash(row: AuditRow) -> str:

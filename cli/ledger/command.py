@@ -100,9 +100,10 @@ def _write_csv(rows: Iterable[dict[str, Any]]) -> None:
     writer = csv.DictWriter(sys.stdout, COLUMNS, lineterminator=os.linesep)
     writer.writeheader()
     for row in rows:
-        writer.writerow({name: _cell(value) for name, value in row.items()})
+        writer.writerow({name: as_cell(value) for name, value in row.items()})
 
 
-def _cell(value: Any) -> Any:
+def as_cell(value: Any) -> Any:
+    """Return a value as a spreadsheet may take it: a text that it would run is quoted."""
     is_risky = isinstance(value, str) and value.startswith(_FORMULA_STARTS)
     return f"'{value}" if is_risky else value

@@ -27,6 +27,7 @@ class AuditRow(Model):
 
     class Meta:
         table_name = "audit_log"
+        indexes = ((("organization_id", "target_id"), False),)
 
 
 class JobHeartbeat(Model):

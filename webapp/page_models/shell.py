@@ -44,6 +44,9 @@ SECTIONS = (
         pill="Preview",
         is_governance=True,
     ),
+    NavSection(
+        "Settings", (NavEntry("Audit log", "/settings/audit-log", "clock", "auditLog:view"),)
+    ),
 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from webapp.views import (
     anomalies,
     anomaly_rules,
+    audit_log,
     governance,
     health,
     ingestion_sources,
@@ -32,4 +33,5 @@ BLUEPRINTS = (
     anomaly_rules.blueprint,
     anomalies.blueprint,
     jobs.blueprint,
+    audit_log.blueprint,
 )

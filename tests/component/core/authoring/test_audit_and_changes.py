@@ -25,7 +25,8 @@ def test_a_chain_of_real_changes_holds() -> None:
     one, other = acme(), acme("globex")
     assert audit.verify(one.organization.id) is None
     assert audit.verify(other.organization.id) is None
-    rows = list(AuditRow.select().where(AuditRow.organization_id == one.organization.id))
+    mine = AuditRow.organization_id == one.organization.id
+    rows = list(AuditRow.select().where(mine).order_by(AuditRow.id))
     assert rows[0].previous_hash == audit.GENESIS_HASH
     assert [r.previous_hash for r in rows[1:]] == [r.hash for r in rows[:-1]]
     assert {row.action for row in rows} >= {"organization.created", "gateway.provider.created"}
