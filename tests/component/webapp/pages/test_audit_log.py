@@ -138,8 +138,6 @@ def test_verifying_says_that_the_chain_holds_and_where_it_breaks(log: Log) -> No
     assert "follow from the first" in whole and newest.hash in whole
     victim = AuditRow.select().order_by(AuditRow.id).offset(2).first()
     with transaction():
-        database.execute_sql(
-            f"UPDATE audit_log SET action = 'team.renamed' WHERE id = {victim.id}"
-        )
+        database.execute_sql(f"UPDATE audit_log SET action = 'team.renamed' WHERE id = {victim.id}")
     broken = log.client.post(f"{HERE}/verify", data=token).text
     assert f"broken at row {victim.id}" in broken
