@@ -15,6 +15,8 @@ from core.setting_values import MIB, Network, Setting, SettingsError
 __all__ = ["CLIENT_VARIABLES", "TABLE", "Network", "Setting", "Settings", "SettingsError", "load"]
 
 GOVERNANCE_FLAG = "release_ui_ai_governance_enabled"
+GOOGLE_TOKENS_AT = "https://oauth2.googleapis.com/token"
+ENTRA_AT = "https://login.microsoftonline.com"
 GATEWAY_MENU_FLAG = "release_ui_ai_gateway_menu_enabled"
 
 
@@ -205,6 +207,20 @@ class Settings:
         "",
         "path",
         "Certificates that providers are checked against, in place of the system's.",
+    )
+    google_token_url: str = _row(
+        "LANGWATCH_GOOGLE_TOKEN_URL",
+        value.url,
+        GOOGLE_TOKENS_AT,
+        "url",
+        "Where the tokens of Google service accounts are had.",
+    )
+    entra_url: str = _row(
+        "LANGWATCH_ENTRA_URL",
+        value.url,
+        ENTRA_AT,
+        "url",
+        "Where the tokens of Microsoft Entra applications are had; the tenant follows in the path.",
     )
     spool_max_bytes: int = _row(
         "LW_GATEWAY_SPEND_SPOOL_MAX_BYTES",

@@ -1,12 +1,19 @@
 """What a virtual key may use, as one value read from the control plane's answer. Fetches and keeps nothing."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 
+from core.provider_settings import (
+    NO_SETTINGS,
+    Credential,
+    ProviderSettings,
+    read_credential,
+    read_settings,
+)
 from core.secrets import Sealer, Secret
 from proxy.limit_state import LimitState, Terms
 from proxy.transport.dial import Target
@@ -28,6 +35,12 @@ class ProviderBinding:
     target: Target | None
     base_path: str
     """The path of ``base_url``, without a trailing slash; empty when it has none."""
+    settings: ProviderSettings = NO_SETTINGS
+    proof: Credential = field(init=False)
+    """The credential taken apart."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "proof", read_credential(self.credential))
 
 
 @dataclass(slots=True, eq=False)
@@ -59,6 +72,7 @@ class _ProviderText(msgspec.Struct):
     base_url: str
     credential: str | None = None
     allow_private: bool = False
+    settings: dict[str, Any] = {}
 
 
 class _BudgetText(msgspec.Struct):
@@ -157,4 +171,5 @@ def _provider(text: _ProviderText, sealer: Sealer) -> ProviderBinding:
         text.allow_private,
         target,
         base_path,
+        read_settings(text.settings),
     )

@@ -14,6 +14,7 @@ from proxy.pipeline.identity import Identities
 from proxy.pipeline.lanes import PlanBook
 from proxy.pipeline.prices import PriceBook
 from proxy.providers.sandbox import Pace
+from proxy.providers.tokens import TokenBook
 from proxy.readiness import Readiness
 from proxy.spool import Spool
 from proxy.transport.upstream import UpstreamPool
@@ -50,11 +51,13 @@ class Gateway:
     """The counts of all workers of the machine; None where this one is alone."""
     access: AccessLog = field(init=False)
     version_bytes: bytes = field(init=False)
+    tokens: TokenBook = field(init=False)
 
     def __post_init__(self) -> None:
         settings = self.settings
         access = AccessLog(access_level(settings), settings.log_format == "json")
         object.__setattr__(self, "access", access)
+        object.__setattr__(self, "tokens", TokenBook(self.pool, self.settings, self.now_s))
         object.__setattr__(self, "version_bytes", self.version.encode())
         install_gauges(self)
 

@@ -187,6 +187,7 @@ async def serve(settings: Settings, listener: socket.socket) -> int:
                 parts.gateway.pool.run,
                 parts.gateway.access.run,
                 parts.share.run,
+                parts.gateway.tokens.run,
             ):
                 link.start_soon(task)
             await _front_door(parts, listener)

@@ -13,6 +13,7 @@ from proxy.holds import Hold
 from proxy.pipeline.identity import Identity
 from proxy.pipeline.incoming import read_headers
 from proxy.pipeline.lanes import Choice, Lane, Plan
+from proxy.providers.provider import Upstream
 from proxy.routes import Route
 from proxy.transport.asgi import Scope, Send
 from proxy.transport.leash import Holder, Leash
@@ -32,23 +33,6 @@ class Outcome(enum.StrEnum):
     TRUNCATED = "truncated"
     FAILED = "failed"
     REFUSED = "refused"
-
-
-class Upstream(Protocol):
-    """An answer that is being read: a provider's, or the sandbox's."""
-
-    status: int
-    headers: list[tuple[bytes, bytes]]
-
-    @property
-    def is_whole(self) -> bool:
-        """The last piece has been handed out, once ``next_chunks`` has returned it."""
-
-    async def next_chunks(self) -> list[bytes] | None:
-        """Return the next pieces, or None after the last."""
-
-    def abort(self) -> None:
-        """Stop at once."""
 
 
 class Converter(Protocol):

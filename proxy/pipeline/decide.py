@@ -42,7 +42,7 @@ def decide_once(gateway: Gateway, request: RawRequest) -> tuple[bytes, bytes]:
     for stage in DECIDE:
         if stage(gateway, call) is not None:
             raise RuntimeError(f"{stage.__name__} would wait")
-    sent = outgoing(call, call.required_lane())
+    sent = outgoing(gateway, call, call.required_lane())
     call.end(Outcome.COMPLETED)
     settle(gateway, call)
     return sent

@@ -19,28 +19,39 @@ async def dispatch(gateway: Gateway, call: Call) -> None:
             call.route.request_type, call.ask, call.body, gateway.sandbox_pace
         )
         return
-    head, body = outgoing(call, lane)
+    if lane.token is not None and gateway.tokens.shown(lane.token) is None:
+        await gateway.tokens.fetch(lane.token, lane.binding, call.leash)
+    head, body = outgoing(gateway, call, lane)
     leash, settings = call.leash, gateway.settings
     leash.expiry_reason = LeashReason.FIRST_BYTE_TIMEOUT
     leash.expires_at = time.monotonic() + min(
         settings.first_byte_seconds, settings.whole_call_seconds
     )
     call.is_dispatched = True
-    call.upstream = await gateway.pool.send(lane.binding.target, head, body)
+    answer = await gateway.pool.send(lane.binding.target, head, body)
+    call.upstream = answer if lane.provider.read is None else lane.provider.read(answer)
 
 
-def outgoing(call: Call, lane: Lane) -> tuple[bytes, bytes]:
-    """Return head and body for the provider: the body as received, but for what must be spliced."""
-    body, model, is_streamed = call.body, call.model, call.ask.is_streamed
-    if model != call.ask.model and lane.wire.names_model_in_body:
-        body = renamed_model(body, model)
-    if lane.provider.edit is not None:
-        body = lane.provider.edit(body, lane.wanted(model, is_streamed))
+def outgoing(gateway: Gateway, call: Call, lane: Lane) -> tuple[bytes, bytes]:
+    """Return head and body for the provider: the body as received, but for what must be spliced.
+
+    Raises UpstreamLost when a token must be shown and there is none.
+    """
+    provider, body, incoming = lane.provider, call.body, call.incoming
+    wanted = lane.wanted(call.model, call.ask.is_streamed)
+    if wanted.model != call.ask.model and lane.wire.names_model_in_body:
+        body = renamed_model(body, wanted.model)
+    if provider.edit is not None:
+        body = provider.edit(body, wanted, incoming.forwarded)
     if call.hides_usage:
         body = with_usage_asked(body)
-    headers = call.incoming.forwarded
-    for header in lane.provider.default_headers:
-        if header[0] not in call.incoming.consumed:
-            headers = [*headers, header]
-    target = lane.target(model, is_streamed)
-    return lane.head(target, call.scope["query_string"], headers, len(body)), body
+    query: bytes = call.scope["query_string"]
+    if provider.query is not None:
+        query = provider.query(query)
+    headers = lane.headers(incoming.forwarded, incoming.consumed)
+    target = lane.target(call.model, call.ask.is_streamed)
+    if lane.token is not None:
+        headers = [*headers, gateway.tokens.header(lane.token)]
+    if lane.signer is not None:
+        headers = [*headers, *lane.signature(target, query, body, gateway.now_s())]
+    return lane.head(target, query, headers, len(body)), body

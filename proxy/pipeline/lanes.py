@@ -2,6 +2,7 @@
 the provider named before the slash of a model, else the key's first that speaks the route's dialect.
 """
 
+from collections.abc import Container
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -9,7 +10,7 @@ from core.fault import Fault, Refused
 from proxy.bundle import Bundle, ProviderBinding
 from proxy.dialects.dialect import Dialect
 from proxy.providers import sandbox
-from proxy.providers.provider import Provider, Wanted
+from proxy.providers.provider import Headers, Outgoing, Provider, Signer, TokenNeed, Wanted
 from proxy.providers.registry import FAMILIES, PROVIDERS
 from proxy.routes import TABLE, Route, Serves
 from proxy.transport.answer import header_block
@@ -33,11 +34,36 @@ class Lane:
     """The wire format that goes to the provider and comes back from it."""
     fixed_head: bytes
     """From behind the query to the first header of the caller."""
+    token: TokenNeed | None = None
+    """The token that must be shown with every request."""
+    signer: Signer | None = None
+    """Proves the account over each request."""
+    replaced: frozenset[bytes] = frozenset()
+    """Names of headers that the provider's settings give; the caller's own are left out."""
     _targets: dict[tuple[str, bool], bytes] = field(default_factory=dict)
+    _faces: "dict[int, Lane | None]" = field(default_factory=dict)
+
+    def serving(self, model: str) -> "Lane | None":
+        """Return the lane that serves a model, itself as a rule; None where the provider can't or may not.
+
+        Some providers speak another wire format with each family of models.
+        """
+        settings = self.binding.settings
+        if settings.blocked_models and not settings.serves(model):
+            return None
+        face = self.provider.face
+        if face is None:
+            return self
+        provider = face(self.binding, model)
+        if id(provider) not in self._faces:
+            self._faces[id(provider)] = lane_of(self.route, self.binding, provider)
+        return self._faces[id(provider)]
 
     def wanted(self, model: str, is_streamed: bool) -> Wanted:
-        """Return what a call of this lane wants of the provider."""
-        route = self.route
+        """Return what a call of this lane wants of the provider, in the provider's own words."""
+        route, deployments = self.route, self.binding.settings.deployments
+        if deployments:
+            model = deployments.get(model, model)
         return Wanted(route.request_type, route.upstream_path, model, is_streamed)
 
     def target(self, model: str, is_streamed: bool) -> bytes:
@@ -62,8 +88,32 @@ class Lane:
             # The parser lets no such header in; a credential must not ride on its word alone.
             raise Refused(Fault.BAD_REQUEST, "A header holds a line break or a NUL.")
         if query:
-            target = b"%b%b%b" % (target, b"&" if b"?" in target else b"?", query)
+            target = with_query(target, query)
         return b"".join((target, self.fixed_head, block))
+
+    def headers(self, headers: Headers, named: Container[bytes]) -> Headers:
+        """Return what the provider gets of a caller's headers, with those it takes for granted.
+
+        ``named`` has at least the names of the caller's headers that are taken for granted else.
+        """
+        provider = self.provider
+        if provider.headers is not None:
+            headers = provider.headers(headers)
+        if self.replaced:
+            headers = [header for header in headers if header[0] not in self.replaced]
+        for header in provider.default_headers:
+            if header[0] not in named:
+                headers = [*headers, header]
+        return headers
+
+    def signature(self, target: bytes, query: bytes, body: bytes, now_s: float) -> Headers:
+        """Return what proves the account over a request of this lane; nothing where no signature is asked for."""
+        if self.signer is None:
+            return []
+        method, _, path = (with_query(target, query) if query else target).partition(b" ")
+        target_of = self.binding.target
+        host = b"" if target_of is None else host_header(target_of)
+        return self.signer(Outgoing(method, path, host, body, now_s))
 
 
 class Choice(NamedTuple):
@@ -93,7 +143,7 @@ class RouteLanes:
         if slash and rest:
             lane = self.by_prefix.get(prefix)
             if lane is not None:
-                return (Choice(lane, rest),)
+                return (self._choice(lane, rest),)
             if prefix in self.mute or prefix in FAMILIES:
                 raise self._unreachable(f'No provider of this key serves "{prefix}/…" here.', model)
         lane = self.by_model.get(model, self.default)
@@ -101,7 +151,14 @@ class RouteLanes:
             if not self.mute:
                 raise Refused(Fault.NO_PROVIDER_CONFIGURED, "This key has no provider.")
             raise self._unreachable("No provider of this key speaks the API of this path.", model)
-        return (Choice(lane, model),)
+        return (self._choice(lane, model),)
+
+    def _choice(self, lane: Lane, model: str) -> Choice:
+        serving = lane.serving(model)
+        if serving is None:
+            name = lane.binding.name
+            raise self._unreachable(f'The provider "{name}" does not serve this model here.', model)
+        return Choice(serving, model)
 
     def _unreachable(self, sentence: str, model: str) -> Refused:
         reachable = [f"{prefix}/" for prefix in self.by_prefix][:_MAX_NAMED]
@@ -156,14 +213,29 @@ def route_lanes(route: Route, bundle: Bundle) -> RouteLanes:
     return lanes
 
 
+def with_query(target: bytes, query: bytes) -> bytes:
+    """Return a request target with a query behind what it may have already."""
+    return b"%b%b%b" % (target, b"&" if b"?" in target else b"?", query)
+
+
 def lane_of(route: Route, binding: ProviderBinding, provider: Provider) -> Lane | None:
     """Return the lane of one provider on a route, or None when it can't serve the route."""
     dialect = route.dialect
     if dialect is None or not provider.serves(dialect.name, route.request_type):
         return None
-    headers = provider.credential_headers(binding)
-    headers.append((b"accept-encoding", b"identity"))
+    settings = binding.settings
+    extra = [(n.lower().encode(), v.encode("latin-1")) for n, v in settings.extra_headers.items()]
+    headers = [*provider.credential_headers(binding), *extra, (b"accept-encoding", b"identity")]
     if binding.target is not None:
         headers.insert(0, (b"host", host_header(binding.target)))
     fixed_head = b" HTTP/1.1\r\n" + header_block(headers)
-    return Lane(route, binding, provider, dialect, fixed_head)
+    return Lane(
+        route,
+        binding,
+        provider,
+        dialect,
+        fixed_head,
+        None if provider.token is None else provider.token(binding),
+        None if provider.signer is None else provider.signer(binding),
+        frozenset(name for name, _ in headers) if extra else frozenset(),
+    )

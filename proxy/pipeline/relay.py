@@ -5,9 +5,10 @@ from collections.abc import Sequence
 
 from proxy.dialects.meters import Meter, meter_for
 from proxy.gateway import Gateway
-from proxy.pipeline.call import Call, Converter, Outcome, Upstream
+from proxy.pipeline.call import Call, Converter, Outcome
 from proxy.pipeline.endings import MALFORMED_STREAM, MID_STREAM_FAILURE, BrokenAnswer
 from proxy.pipeline.outgoing_headers import answer_headers, answer_lines
+from proxy.providers.provider import Upstream
 from proxy.transport.asgi import Message
 from proxy.transport.leash import LeashReason
 

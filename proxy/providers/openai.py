@@ -1,8 +1,10 @@
-"""OpenAI: chat completions under ``/v1``, a bearer key, usage on streams only when asked."""
+"""OpenAI: its dialects under ``/v1``, a bearer key, usage on chat streams only when asked."""
 
 from proxy.bundle import ProviderBinding
 from proxy.dialects.openai_chat import OPENAI_CHAT
 from proxy.providers.provider import Headers, Provider, Wanted, bearer
+
+OPENAI_DIALECTS = frozenset({OPENAI_CHAT.name})
 
 
 def address(binding: ProviderBinding, wanted: Wanted) -> str:
@@ -15,6 +17,4 @@ def credential_headers(binding: ProviderBinding) -> Headers:
     return bearer(binding.credential)
 
 
-OPENAI = Provider(
-    "openai", frozenset({OPENAI_CHAT.name}), address, credential_headers, asks_for_usage=True
-)
+OPENAI = Provider("openai", OPENAI_DIALECTS, address, credential_headers, asks_for_usage=True)

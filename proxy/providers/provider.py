@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from core.secrets import Secret
 from proxy.bundle import ProviderBinding
@@ -21,6 +21,49 @@ class Wanted(NamedTuple):
     is_streamed: bool
 
 
+class Outgoing(NamedTuple):
+    """A request as it is about to be sent, for those who must prove the account over all of it."""
+
+    method: bytes
+    target: bytes
+    """Path and query."""
+    host: bytes
+    body: bytes
+    now_s: float
+    """Unix seconds."""
+
+
+class Upstream(Protocol):
+    """An answer that is being read: a provider's, or one made from it."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+
+    @property
+    def is_whole(self) -> bool:
+        """The last piece has been handed out, once ``next_chunks`` has returned it."""
+
+    async def next_chunks(self) -> list[bytes] | None:
+        """Return the next pieces, or None after the last."""
+
+    def abort(self) -> None:
+        """Stop at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenNeed:
+    """A token that a provider must be shown, and how it is had; ``account`` is what it is kept under."""
+
+    account: str
+    issuer: str
+    """Whose token endpoint it is: a row of ``tokens.ISSUERS``."""
+    scope: str
+
+
+Signer = Callable[[Outgoing], Headers]
+"""Returns what proves the account over one request. Sync, and never waits."""
+
+
 @dataclass(frozen=True, slots=True)
 class Provider:
     """A provider type. ``dialects`` are the names of the wire formats it speaks without translation."""
@@ -37,8 +80,20 @@ class Provider:
     """Tells usage on a stream only when ``stream_options.include_usage`` asks for it."""
     request_types: frozenset[str] | None = None
     """The request types it serves in those dialects; None is all of them."""
-    edit: Callable[[bytes, Wanted], bytes] | None = None
-    """Changes a body that the provider takes in a slightly different form, by splicing."""
+    edit: Callable[[bytes, Wanted, Headers], bytes] | None = None
+    """Changes a body that the provider takes in a slightly different form; the headers are the caller's."""
+    face: "Callable[[ProviderBinding, str], Provider] | None" = None
+    """Says as what the provider serves a model, where that depends on the model; None is always alike."""
+    headers: Callable[[Headers], Headers] | None = None
+    """Returns what the provider gets of the caller's headers; None passes all of them."""
+    query: Callable[[bytes], bytes] | None = None
+    """Returns what the provider gets of the caller's query; None passes all of it."""
+    token: Callable[[ProviderBinding], TokenNeed | None] | None = None
+    """Says which token must be shown. Asked once per key; the token itself is had and kept by others."""
+    signer: Callable[[ProviderBinding], Signer | None] | None = None
+    """Returns what signs requests. Asked once per key."""
+    read: Callable[[Upstream], Upstream] | None = None
+    """Turns an answer into one of the dialect, where the provider frames it in its own way."""
 
     def serves(self, dialect: str, request_type: str) -> bool:
         """Say whether the provider takes such requests as they are."""
@@ -51,3 +106,13 @@ def bearer(credential: Secret | None) -> Headers:
     if not credential:
         return []
     return [(b"authorization", b"Bearer " + credential.reveal().encode("latin-1"))]
+
+
+def no_headers(_: ProviderBinding) -> Headers:
+    """Return nothing: the account is proven otherwise, or not at all."""
+    return []
+
+
+def no_query(_: bytes) -> bytes:
+    """Return an empty query: the provider refuses what it does not know."""
+    return b""

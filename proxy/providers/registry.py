@@ -1,32 +1,17 @@
 """The provider types, a row each. Adding one is a file beside this and a row here."""
 
+from proxy.providers import custom
 from proxy.providers.anthropic import ANTHROPIC
+from proxy.providers.azure import AZURE
 from proxy.providers.custom import CUSTOM
 from proxy.providers.openai import OPENAI
 from proxy.providers.provider import Provider
 from proxy.providers.sandbox import SANDBOX
+from rules.provider_types import SPELLINGS, TYPES
 
-PROVIDERS: dict[str, Provider] = {row.type: row for row in (OPENAI, ANTHROPIC, CUSTOM, SANDBOX)}
+PROVIDERS: dict[str, Provider] = {
+    row.type: row for row in (OPENAI, ANTHROPIC, AZURE, *custom.FAMILIES, CUSTOM, SANDBOX)
+}
 
-FAMILIES = frozenset(
-    {
-        *PROVIDERS,
-        "azure",
-        "azure_openai",
-        "bedrock",
-        "aws_bedrock",
-        "vertex",
-        "vertex_ai",
-        "google_vertex",
-        "gemini",
-        "google_gemini",
-        "xai",
-        "groq",
-        "cerebras",
-        "deepseek",
-        "voyage",
-        "elevenlabs",
-        "cloudflare",
-    }
-)
+FAMILIES = frozenset({*TYPES, *SPELLINGS, "elevenlabs", "cloudflare"})
 """Words before a slash that name a family of providers, so that an unbound one is refused by name."""
