@@ -14,6 +14,7 @@ from core.settings import CLIENT_VARIABLES, TABLE
 from proxy.metric_table import BUCKETS, MAX_SERIES
 from proxy.metric_table import TABLE as METRICS
 from proxy.metrics import MAX_MODELS
+from rules.permissions import ADMIN, BAGS, CATALOG, MEMBER, ORGANIZATION_ONLY, TEAM_BAGS, VIEWER
 
 _GENERATED = "<!-- Written by `python -m cli.reference`; edit the code, not this page. -->\n"
 
@@ -116,11 +117,45 @@ def metrics_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def permissions_page() -> str:
+    """Return the page that lists every permission and who has it by default."""
+    lines = [
+        "# Permissions\n",
+        _GENERATED,
+        "A permission is `resource:verb`; `manage` holds every verb of its resource. It is granted by a person's",
+        "role in the organization, by their role in a team, or by a role binding: a role for a user, a group, a",
+        "service account or an API key at the organization, a team or a project. A grant reaches everything below",
+        "its scope. Resources marked *organization* are granted at the organization alone.\n",
+        "An organization's administrators hold everything; its members and external people hold",
+        f"{_listed(BAGS[MEMBER])}. In a team, by role:\n",
+        "| Resource | Verbs | Granted at | Team admin | Team member | Team viewer |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for resource, verbs in CATALOG.items():
+        where = "organization" if resource in ORGANIZATION_ONLY else "any scope"
+        held = [
+            " ".join(v for v in verbs if f"{resource}:{v}" in TEAM_BAGS[role]) or "–"
+            for role in (ADMIN, MEMBER, VIEWER)
+        ]
+        lines.append(f"| `{resource}` | {' '.join(verbs)} | {where} | {' | '.join(held)} |")
+    lines += [
+        "\nA custom role is a list of permissions of your own; with an empty list it grants what a viewer has. An",
+        "API key never holds more than its owner: `readonly` leaves the `view` verbs, `restricted` what is listed,",
+        "and a key with bindings of its own is held to those as well.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _listed(permissions: frozenset[str]) -> str:
+    return " and ".join(f"`{permission}`" for permission in sorted(permissions))
+
+
 PAGES = {
     "settings.md": settings_page,
     "faults.md": faults_page,
     "cli.md": cli_page,
     "metrics.md": metrics_page,
+    "permissions.md": permissions_page,
 }
 
 

@@ -55,6 +55,16 @@ class Fault(enum.Enum):
     PERMISSION_DENIED = _Row(
         403, logging.INFO, False, "Ask an administrator for the permission named."
     )
+    MISSING_CREDENTIALS = _Row(
+        401,
+        logging.INFO,
+        False,
+        "Supply an API key as `Authorization: Bearer sk-lw-…`, or sign in.",
+    )
+    INVALID_CREDENTIALS = _Row(
+        401, logging.INFO, False, "Check the key; it may have expired or been revoked."
+    )
+    FORBIDDEN = _Row(403, logging.INFO, False, "Nobody may do this, whatever their role.")
     INVALID_SIGNATURE = _Row(
         401, logging.WARNING, False, "Check that both sides share the same internal secret."
     )

@@ -6,7 +6,13 @@ import secrets
 from datetime import datetime
 
 from core.clock import to_ms
-from rules.keys import CROCKFORD, INGESTION_SECRET_PREFIX, VIRTUAL_KEY_PREFIX
+from rules.keys import (
+    API_KEY_PREFIX,
+    CROCKFORD,
+    INGESTION_SECRET_PREFIX,
+    SCIM_TOKEN_PREFIX,
+    VIRTUAL_KEY_PREFIX,
+)
 
 
 def new_ulid(now: datetime) -> str:
@@ -28,6 +34,16 @@ def new_virtual_key(now: datetime) -> str:
 def new_ingestion_secret() -> str:
     """Return a fresh ingestion-source secret in clear: its prefix and 32 random bytes."""
     return INGESTION_SECRET_PREFIX + base64.urlsafe_b64encode(os.urandom(32)).rstrip(b"=").decode()
+
+
+def new_api_key() -> str:
+    """Return a fresh key for the management API in clear; it is shown once and stored only as a hash."""
+    return API_KEY_PREFIX + secrets.token_urlsafe(32)
+
+
+def new_scim_token() -> str:
+    """Return a fresh token for a directory in clear; it is shown once and stored only as a hash."""
+    return SCIM_TOKEN_PREFIX + secrets.token_urlsafe(32)
 
 
 def new_token() -> str:

@@ -5,12 +5,16 @@ import re
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 VIRTUAL_KEY_PREFIX = "lw_vk_live_"
 INGESTION_SECRET_PREFIX = "lw_is_"  # noqa: S105 - a public prefix, not a secret
+API_KEY_PREFIX = "sk-lw-"
+SCIM_TOKEN_PREFIX = "lw_scim_"  # noqa: S105 - a public prefix, not a secret
 PREFIX_ULID_CHARACTERS = 6
 
 _VIRTUAL_KEY = re.compile(
     r"(lw_vk_live_|lw_vk_test_|vk-lw-live_|vk-lw-test_|vk-lw-)[0-9A-HJKMNP-TV-Z]{26}"
 )
 _INGESTION_SECRET = re.compile(r"lw_is_[A-Za-z0-9_-]{20,128}")
+_API_KEY = re.compile(r"sk-lw-[A-Za-z0-9_-]{43}")
+_SCIM_TOKEN = re.compile(r"lw_scim_[A-Za-z0-9_-]{43}")
 
 
 def is_virtual_key(text: str) -> bool:
@@ -21,6 +25,16 @@ def is_virtual_key(text: str) -> bool:
 def is_ingestion_secret(text: str) -> bool:
     """Say whether ``text`` has the form of an ingestion-source secret."""
     return _INGESTION_SECRET.fullmatch(text) is not None
+
+
+def is_api_key(text: str) -> bool:
+    """Say whether ``text`` has the form of a key for the management API."""
+    return _API_KEY.fullmatch(text) is not None
+
+
+def is_scim_token(text: str) -> bool:
+    """Say whether ``text`` has the form of a directory's token."""
+    return _SCIM_TOKEN.fullmatch(text) is not None
 
 
 def display_prefix(virtual_key: str) -> str:

@@ -6,7 +6,7 @@ A view without a declaration is refused, and a test finds it.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
@@ -15,17 +15,36 @@ from flask import Flask, Response, current_app, g, make_response, request
 from flask_login import LoginManager, current_user
 from werkzeug.utils import redirect
 
-from core.authoring.actor import Actor
-from core.database import connection, database
+from core.clock import utcnow
+from core.database import database
 from core.fault import Fault, Refused
-from core.models import Member, Organization, User
 from core.settings import GOVERNANCE_FLAG
-from rules.permissions import allows, is_known
+from rules.permissions import Place, is_known
+from webapp.callers import Viewer, key_viewer, load_viewer, presented_key, session_viewer
 from webapp.csrf import check_csrf
-from webapp.security import client_ip
 from webapp.state import control_plane
 
+__all__ = [
+    "Access",
+    "Kind",
+    "Viewer",
+    "api_caller",
+    "declare_view",
+    "declared",
+    "install_access",
+    "load_viewer",
+    "machine",
+    "public",
+    "requires",
+    "sign_in_address",
+    "signed_in",
+    "viewer",
+    "visitor",
+]
+
 View = TypeVar("View", bound=Callable[..., Any])
+PlaceOf = Callable[[str, Mapping[str, Any]], Place]
+"""Finds where the thing is that a route's arguments name, in an organisation. Raises Refused(NOT_FOUND)."""
 _MARK = "declared_access"
 _GATED_BY_GOVERNANCE = ("/governance", "/settings/governance")
 
@@ -36,22 +55,40 @@ class Kind(enum.Enum):
     PUBLIC = "public"
     SIGNED_IN = "signed in"
     PERMITTED = "permitted"
+    API = "api"
     MACHINE = "machine"
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """One route's declaration."""
+    """One route's declaration: the permission, and where it must be held.
+
+    Without ``at`` that is the whole organisation; with ``anywhere`` any place will do, and the view shows
+    no more than is within the viewer's reach.
+    """
 
     kind: Kind
     permission: str = ""
+    at: PlaceOf | None = None
+    anywhere: bool = False
 
 
-def requires(permission: str) -> Callable[[View], View]:
-    """Declare that a route serves signed-in people who hold a permission."""
-    if not is_known(permission):
-        raise ValueError(f"{permission} is not in the catalog of permissions")
-    return _declare(Access(Kind.PERMITTED, permission))
+def requires(
+    permission: str, *, at: PlaceOf | None = None, anywhere: bool = False
+) -> Callable[[View], View]:
+    """Declare that a page serves signed-in people who hold a permission there."""
+    return _declare(Access(Kind.PERMITTED, _known(permission), at, anywhere))
+
+
+def api_caller(
+    permission: str, *, at: PlaceOf | None = None, anywhere: bool = False
+) -> Callable[[View], View]:
+    """Declare that a JSON route serves whoever holds a permission there: a session of ours, or an API key.
+
+    A session's changes need its form token; a key comes as ``Authorization: Bearer`` or ``X-Auth-Token`` and
+    needs none. Either is ``viewer()`` to the view.
+    """
+    return _declare(Access(Kind.API, _known(permission), at, anywhere))
 
 
 def signed_in(view: View) -> View:
@@ -77,37 +114,8 @@ def declared(view: Callable[..., Any]) -> Access | None:
     return getattr(view, _MARK, None)
 
 
-@dataclass(frozen=True, slots=True)
-class Viewer:
-    """A signed-in person in their organisation. Flask-Login asks it the ``is_…`` questions."""
-
-    user_id: str
-    name: str
-    email: str
-    session_epoch: int
-    organization_id: str
-    organization_name: str
-    role: str
-    is_authenticated: bool = True
-    is_active: bool = True
-    is_anonymous: bool = False
-
-    def get_id(self) -> str:
-        """Return what the session keeps of this person; it stops working when the epoch goes up."""
-        return f"{self.user_id}:{self.session_epoch}"
-
-    def may(self, permission: str) -> bool:
-        """Say whether this person holds a permission."""
-        return allows(self.role, permission)
-
-    def actor(self) -> Actor:
-        """Return the actor of changes made in this request."""
-        address = client_ip(control_plane().settings)
-        return Actor(self.organization_id, self.user_id, "web", address)
-
-
 def viewer() -> Viewer:
-    """Return who is signed in. Raises Refused(UNAUTHENTICATED)."""
+    """Return who is asking: the person signed in, or whom an API key acts for. Raises Refused(UNAUTHENTICATED)."""
     found = visitor()
     if found is None:
         raise Refused(Fault.UNAUTHENTICATED)
@@ -115,22 +123,12 @@ def viewer() -> Viewer:
 
 
 def visitor() -> Viewer | None:
-    """Return who is signed in, or None for a stranger."""
+    """Return who is asking, or None for a stranger."""
+    with_key: Viewer | None = g.get("key_viewer")
+    if with_key is not None:
+        return with_key
     person: Any = current_user
     return person._get_current_object() if person.is_authenticated else None
-
-
-def load_viewer(user_id: str, session_epoch: int | None = None) -> Viewer | None:
-    """Return a person who may sign in, with their oldest organisation; one query."""
-    with connection():
-        query = (
-            User.select(User, Member.role, Organization.id, Organization.name)
-            .join(Member, on=(Member.user_id == User.id))
-            .join(Organization, on=(Organization.id == Member.organization_id))
-            .where(User.id == user_id, User.deactivated_at.is_null(), Member.disabled_at.is_null())
-        )
-        row = query.order_by(Member.id).limit(1).tuples().first()
-    return None if row is None else _viewer(row, session_epoch)
 
 
 def install_access(app: Flask) -> None:
@@ -138,7 +136,7 @@ def install_access(app: Flask) -> None:
     manager = LoginManager(app)
     # Binding sessions to the address and browser string signs people out on the train and stops no thief.
     manager.session_protection = None
-    manager.user_loader(_loaded)
+    manager.user_loader(session_viewer)
     declare_view(app, "static", Access(Kind.MACHINE))
     app.before_request(_check)
     app.teardown_request(_disconnect)
@@ -149,34 +147,18 @@ def declare_view(app: Flask, endpoint: str, access: Access) -> None:
     setattr(app.view_functions[endpoint], _MARK, access)
 
 
+def _known(permission: str) -> str:
+    if not is_known(permission):
+        raise ValueError(f"{permission} is not in the catalog of permissions")
+    return permission
+
+
 def _declare(access: Access) -> Callable[[View], View]:
     def mark(view: View) -> View:
         setattr(view, _MARK, access)
         return view
 
     return mark
-
-
-def _loaded(session_id: str) -> Viewer | None:
-    user_id, _, epoch = session_id.rpartition(":")
-    return load_viewer(user_id, int(epoch)) if user_id and epoch.isdigit() else None
-
-
-def _viewer(row: tuple[Any, ...], session_epoch: int | None) -> Viewer | None:
-    names = [field.name for field in User._meta.sorted_fields]
-    user = dict(zip(names, row, strict=False))
-    role, organization_id, organization_name = row[len(names) :]
-    if session_epoch is not None and user["session_epoch"] != session_epoch:
-        return None
-    return Viewer(
-        user["id"],
-        user["name"],
-        user["email"],
-        user["session_epoch"],
-        organization_id,
-        organization_name,
-        role,
-    )
 
 
 def _check() -> Response | None:
@@ -188,6 +170,10 @@ def _check() -> Response | None:
     if access.kind is Kind.MACHINE:
         return None
     _connect()
+    if access.kind is Kind.API and (presented := presented_key()):
+        g.key_viewer = key_viewer(presented, control_plane().settings.pepper, utcnow())
+        _refuse_without(access, g.key_viewer)
+        return None
     refusal = None if access.kind is Kind.PUBLIC else _refusal(access)
     if refusal is None:
         check_csrf(control_plane().settings)
@@ -197,20 +183,37 @@ def _check() -> Response | None:
 def _refusal(access: Access) -> Response | None:
     person = visitor()
     if person is None:
-        return _to_sign_in()
+        return _to_sign_in(access)
     gated = request.path.startswith(_GATED_BY_GOVERNANCE)
     if gated and not control_plane().settings.flag(GOVERNANCE_FLAG):
         raise Refused(Fault.NOT_FOUND, "There is no such page.")
-    if access.permission and not person.may(access.permission):
-        raise Refused(
-            Fault.PERMISSION_DENIED,
-            f"This needs the permission {access.permission}.",
-            permission=access.permission,
-        )
+    _refuse_without(access, person)
     return None
 
 
-def _to_sign_in() -> Response:
+def _refuse_without(access: Access, person: Viewer) -> None:
+    """Raise Refused unless somebody holds what a route asks for. Who holds it nowhere learns nothing else."""
+    permission = access.permission
+    if not permission:
+        return
+    is_scoped = access.anywhere or access.at is not None
+    held = person.may_somewhere(permission) if is_scoped else person.may(permission)
+    if held and access.at is not None:
+        place = access.at(person.organization_id, request.view_args or {})
+        held = person.may(permission, place)
+    if not held:
+        where = "" if is_scoped else " in the whole organisation"
+        raise Refused(
+            Fault.PERMISSION_DENIED,
+            f"This needs the permission {permission}{where}.",
+            permission=permission,
+            scope="object" if access.at else "anywhere" if access.anywhere else "organization",
+        )
+
+
+def _to_sign_in(access: Access) -> Response:
+    if access.kind is Kind.API:
+        raise Refused(Fault.MISSING_CREDENTIALS, "Nobody is signed in and no API key was sent.")
     if request.path.startswith("/api/"):
         raise Refused(Fault.UNAUTHENTICATED, "Nobody is signed in.")
     if request.headers.get("HX-Request"):

@@ -40,7 +40,9 @@ def install_faults(app: Flask) -> None:
 def answer_refused(refused: Refused) -> Response:
     """Return the answer to a refusal: JSON under /api, else a page."""
     fault = refused.fault
-    facts = {name: fact for name, fact in refused.facts.items() if name != "errors"}
+    facts = {
+        name: fact for name, fact in refused.facts.items() if name not in ("errors", "changes")
+    }
     LOG.log(
         fault.level, "request_refused", extra={"code": fault.code, "path": request.path, **facts}
     )
@@ -53,7 +55,7 @@ def answer_refused(refused: Refused) -> Response:
 
 def wants_json() -> bool:
     """Say whether the caller is a program."""
-    return request.path.startswith("/api/")
+    return request.path.startswith(("/api/", "/scim/"))
 
 
 def json_fault(fault: Fault, message: str = "", facts: dict[str, object] | None = None) -> Response:
@@ -63,9 +65,10 @@ def json_fault(fault: Fault, message: str = "", facts: dict[str, object] | None 
         "message": message or fault.hint,
         "hint": fault.hint,
     }
-    errors = (facts or {}).get("errors")
-    if errors:
-        error["errors"] = errors
+    for name in ("errors", "permission", "changes"):
+        fact = (facts or {}).get(name)
+        if fact:
+            error[name] = fact
     return json_answer({"error": error}, fault.status)
 
 
@@ -110,7 +113,10 @@ def _answer_crash(error: Exception) -> Response:
 def _page(status: int, title: str, message: str, remedy: str = "") -> Response:
     # respond() takes the status of the answer by the same name, so the template gets its own.
     page = render_template("fault.html", status=status, title=title, message=message, remedy=remedy)
-    return make_response(page, status)
+    response = make_response(page, status)
+    # A whole page is not what a fragment's place is waiting for; the script says that it went wrong.
+    response.headers["HX-Reswap"] = "none"
+    return response
 
 
 def _title(fault: Fault) -> str:

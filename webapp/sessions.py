@@ -8,9 +8,10 @@ from urllib.parse import urlsplit
 from flask import Flask, session
 from flask_login import login_user, logout_user
 
+from core.clock import utcnow
 from core.secrets import derive
 from core.settings import Settings
-from webapp.access import Viewer
+from webapp.callers import SINCE, Viewer
 
 LIFETIME = timedelta(days=7)
 
@@ -33,6 +34,7 @@ def begin(person: Viewer) -> None:
     """Sign a person in under a new session: nothing of the one before is kept, its form token neither."""
     session.clear()
     session.permanent = True
+    session[SINCE] = int(utcnow().timestamp())
     login_user(person)
 
 

@@ -1,13 +1,27 @@
 """Creates and renames organisations. People, teams and projects have their own modules."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
+from core.authoring import versions
 from core.authoring.actor import Actor, system
 from core.authoring.record import Target, audited, change, snapshot
 from core.authoring.validation import Complaints, name_error, not_found, slug_error
 from core.database import connection
 from core.ids import new_id
 from core.models import Organization
+
+MOST_SESSION_DAYS = 365
+CONTACT_CHARACTERS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What an administrator sets; ``max_session_days`` of 0 sets no bound on a sign-in."""
+
+    name: str
+    support_contact: str = ""
+    max_session_days: int = 0
 
 
 def create(name: str, slug: str, now: datetime) -> Organization:
@@ -23,17 +37,46 @@ def create(name: str, slug: str, now: datetime) -> Organization:
 def update(actor: Actor, name: str, slug: str, now: datetime) -> Organization:
     """Rename the actor's organisation; nothing is written when nothing differs. Raises Refused."""
     with change():
-        row = Organization.get_or_none(Organization.id == actor.organization_id)
-        if row is None:
-            raise not_found("organisation")
+        row = find(actor.organization_id)
         if (row.name, row.slug) == (name, slug):
             return row
         _check(name, slug, row.id)
         before = snapshot(row)
         row.name, row.slug = name, slug
+        row.revision += 1
         row.save()
-        target = Target("organization.updated", "organization", row.id)
-        audited(actor, target, now, before, snapshot(row))
+        audited(actor, _updated(row), now, before, snapshot(row))
+    return row
+
+
+def configure(
+    actor: Actor, wanted: Settings, now: datetime, version: str | None = None
+) -> Organization:
+    """Set what an administrator sets. Raises Refused; CONFLICT when it is stale."""
+    with change():
+        row = find(actor.organization_id)
+        versions.hold(row, version, _updated(row))
+        new = (wanted.name.strip(), wanted.support_contact.strip(), wanted.max_session_days)
+        if (row.name, row.support_contact, row.max_session_days) == new:
+            return row
+        _check_settings(wanted)
+        before, days = snapshot(row), row.max_session_days
+        row.name, row.support_contact, row.max_session_days = new
+        row.revision += 1
+        row.save()
+        audited(actor, _updated(row), now, before, snapshot(row))
+        if days != row.max_session_days:
+            action = "organization.max_session_duration_changed"
+            target = Target(action, "organization", row.id)
+            audited(actor, target, now, {"days": days}, {"days": row.max_session_days})
+    return row
+
+
+def find(organization_id: str) -> Organization:
+    """Return an organisation. Raises Refused(NOT_FOUND)."""
+    row = Organization.get_or_none(Organization.id == organization_id)
+    if row is None:
+        raise not_found("organisation")
     return row
 
 
@@ -42,6 +85,26 @@ def only() -> Organization | None:
     with connection():
         first: Organization | None = Organization.select().order_by(Organization.id).first()
         return first
+
+
+def _check_settings(wanted: Settings) -> None:
+    complaints = Complaints()
+    complaints.add("name", name_error(wanted.name))
+    complaints.need(
+        len(wanted.support_contact) <= CONTACT_CHARACTERS,
+        "support_contact",
+        f"Keep the contact to {CONTACT_CHARACTERS} characters.",
+    )
+    complaints.need(
+        0 <= wanted.max_session_days <= MOST_SESSION_DAYS,
+        "max_session_days",
+        f"Choose 0 to {MOST_SESSION_DAYS} days; 0 sets no bound.",
+    )
+    complaints.refuse_any()
+
+
+def _updated(row: Organization) -> Target:
+    return Target("organization.updated", "organization", row.id)
 
 
 def _check(name: str, slug: str, own_id: str | None) -> None:

@@ -1,10 +1,12 @@
-"""Creates and changes people and their places in an organisation. Signing in is checked in ``passwords``."""
+"""Creates and changes people and their places in an organisation. Their leaving is the work of ``offboarding``."""
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from core.authoring import passwords
+from core.authoring import passwords, versions
 from core.authoring.actor import Actor
+from core.authoring.departments import department_error
 from core.authoring.passwords import authenticate
 from core.authoring.personal import ensure_personal_project
 from core.authoring.record import Target, audited, change, snapshot
@@ -22,11 +24,14 @@ from rules.permissions import ADMIN, ROLES
 
 __all__ = [
     "NewUser",
+    "Person",
     "authenticate",
+    "change_person",
     "create",
     "ensure_personal_project",
     "find",
     "find_by_email",
+    "record_of",
     "role_of",
     "set_password",
     "update",
@@ -35,60 +40,94 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class NewUser:
-    """A person to add. ``role`` is admin, member or external; without a password they can't sign in."""
+    """A person to add. ``role`` is admin, member or external; without a password they can't sign in with one."""
 
     email: str
     name: str
     role: str
     password: Secret | None = None
+    department_id: str | None = None
+    external_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """What may be changed of a person and their place; ``email`` of None stays."""
+
+    name: str
+    role: str
+    department_id: str | None = None
+    email: str | None = None
+    external_id: str | None = None
 
 
 def create(actor: Actor, new: NewUser, now: datetime) -> User:
-    """Add a person to the actor's organisation. Raises Refused(VALIDATION_ERROR)."""
+    """Add a person to the actor's organisation. Raises Refused(VALIDATION_ERROR).
+
+    Somebody who was here before and is a member of nothing now comes back under their old identity.
+    """
     _check(new).refuse_any()
     # Hashed before the write lock is taken: it is slow on purpose.
     password_hash = None if new.password is None else passwords.hashed(new.password)
     email = new.email.strip().lower()
     with change():
         complaints = Complaints()
-        is_free = not User.select().where(User.email == email).exists()
-        complaints.need(is_free, "email", "Somebody has this e-mail address already.")
-        complaints.refuse_any()
-        user = User.create(
-            id=new_id("user", now),
-            email=email,
-            name=new.name.strip(),
-            password_hash=password_hash,
-            created_at=now,
+        there: User | None = User.get_or_none(User.email == email)
+        complaints.need(
+            there is None or not _is_member_somewhere(there.id),
+            "email",
+            "Somebody has this e-mail address already.",
         )
-        Member.create(
+        complaints.add("department", department_error(actor.organization_id, new.department_id, ""))
+        complaints.refuse_any()
+        user = (
+            _returned(there, new, password_hash) if there else _new(new, email, password_hash, now)
+        )
+        member = Member.create(
             id=new_id("member", now),
             organization_id=actor.organization_id,
             user_id=user.id,
             role=new.role,
+            department_id=new.department_id,
+            external_id=new.external_id,
             created_at=now,
         )
-        after = snapshot(user) | {"role": new.role}
+        after = record_of(user, member)
         audited(actor, Target("user.created", "user", user.id), now, after=after)
     return user
 
 
 def update(actor: Actor, user_id: str, name: str, role: str, now: datetime) -> User:
     """Change a person's name or role. Raises Refused; the last administrator keeps the role."""
+    _, member = find(actor.organization_id, user_id)
+    wanted = Person(name, role, member.department_id, external_id=member.external_id)
+    return change_person(actor, user_id, wanted, now)
+
+
+def change_person(
+    actor: Actor, user_id: str, wanted: Person, now: datetime, version: str | None = None
+) -> User:
+    """Make a person and their place what is wanted. Raises Refused; CONFLICT when it is stale.
+
+    The last administrator keeps the role.
+    """
     with change():
         user, member = find(actor.organization_id, user_id)
-        if (user.name, member.role) == (name, role):
+        versions.hold(member, version, Target("user.updated", "user", user.id))
+        email = (wanted.email or user.email).strip().lower()
+        person = {"name": wanted.name.strip(), "email": email}
+        place = {
+            "role": wanted.role,
+            "department_id": wanted.department_id,
+            "external_id": wanted.external_id,
+        }
+        if _is_as(user, person) and _is_as(member, place):
             return user
-        complaints = _check(NewUser(user.email, name, role))
-        if member.role == ADMIN and role != ADMIN:
-            is_spare = _administrators(actor.organization_id) > 1
-            complaints.need(is_spare, "role", "Someone must remain administrator.")
-        complaints.refuse_any()
-        before = snapshot(user) | {"role": member.role}
-        user.name, member.role = name, role
-        user.save()
-        member.save()
-        after = snapshot(user) | {"role": role}
+        _check_change(actor, user, member, wanted, email).refuse_any()
+        before = record_of(user, member)
+        _put(user, person)
+        _put(member, place | {"revision": member.revision + 1})
+        after = record_of(user, member)
         audited(actor, Target("user.updated", "user", user.id), now, before, after)
     return user
 
@@ -108,6 +147,14 @@ def set_password(actor: Actor, user_id: str, password: Secret, now: datetime) ->
             locked_until=None,
         ).where(User.id == user.id).execute()
         audited(actor, Target("user.password_set", "user", user.id), now)
+
+
+def end_sessions(actor: Actor, user_id: str, now: datetime) -> None:
+    """Sign a person out of every browser; takes effect at each one's next request. Raises Refused(NOT_FOUND)."""
+    with change():
+        user, _ = find(actor.organization_id, user_id)
+        User.update(session_epoch=User.session_epoch + 1).where(User.id == user.id).execute()
+        audited(actor, Target("user.sessions_ended", "user", user.id), now)
 
 
 def find(organization_id: str, user_id: str) -> tuple[User, Member]:
@@ -137,6 +184,50 @@ def role_of(organization_id: str, user_id: str) -> str:
     return "" if member is None else str(member.role)
 
 
+def other_administrators(organization_id: str, user_id: str) -> int:
+    """Return how many administrators there are besides a person."""
+    return (
+        Member.select()
+        .where(
+            Member.organization_id == organization_id,
+            Member.role == ADMIN,
+            Member.user_id != user_id,
+            Member.disabled_at.is_null(),
+        )
+        .count()
+    )
+
+
+def record_of(user: User, member: Member) -> dict[str, Any]:
+    """Return what the audit log keeps of a person and their place."""
+    place = snapshot(member, hidden=("id", "organization_id", "user_id", "created_at"))
+    return snapshot(user, hidden=("failed_sign_ins", "locked_until")) | place
+
+
+def _new(new: NewUser, email: str, password_hash: str | None, now: datetime) -> User:
+    created: User = User.create(
+        id=new_id("user", now),
+        email=email,
+        name=new.name.strip(),
+        password_hash=password_hash,
+        created_at=now,
+    )
+    return created
+
+
+def _returned(user: User, new: NewUser, password_hash: str | None) -> User:
+    user.name, user.password_hash = new.name.strip(), password_hash
+    user.session_epoch += 1
+    user.failed_sign_ins, user.locked_until = 0, None  # type: ignore[assignment]
+    user.deactivated_at = None  # type: ignore[assignment]
+    user.save()
+    return user
+
+
+def _is_member_somewhere(user_id: str) -> bool:
+    return bool(Member.select().where(Member.user_id == user_id).exists())
+
+
 def _check(new: NewUser) -> Complaints:
     complaints = Complaints()
     complaints.add("email", email_error(new.email.strip()))
@@ -147,13 +238,28 @@ def _check(new: NewUser) -> Complaints:
     return complaints
 
 
-def _administrators(organization_id: str) -> int:
-    return (
-        Member.select()
-        .where(
-            Member.organization_id == organization_id,
-            Member.role == ADMIN,
-            Member.disabled_at.is_null(),
-        )
-        .count()
+def _check_change(
+    actor: Actor, user: User, member: Member, wanted: Person, email: str
+) -> Complaints:
+    complaints = _check(NewUser(email, wanted.name, wanted.role))
+    taken = User.select().where(User.email == email, User.id != user.id)
+    complaints.need(not taken.exists(), "email", "Somebody has this e-mail address already.")
+    if member.role == ADMIN and wanted.role != ADMIN and not member.disabled_at:
+        is_spare = other_administrators(actor.organization_id, user.id) > 0
+        complaints.need(is_spare, "role", "Someone must remain administrator.")
+    complaints.add(
+        "department",
+        department_error(actor.organization_id, wanted.department_id, member.department_id),
     )
+    return complaints
+
+
+def _is_as(row: User | Member, values: dict[str, Any]) -> bool:
+    return all(getattr(row, field) == value for field, value in values.items())
+
+
+def _put(row: User | Member, values: dict[str, Any]) -> None:
+    for field, value in values.items():
+        setattr(row, field, value)
+    # A sign-in counts its failures beside this; only what changed here is saved.
+    row.save(only=list(values))

@@ -1,42 +1,92 @@
-"""Creates and renames shared teams. Personal teams come with their owner, in ``core.authoring.people``."""
+"""Creates, changes and archives shared teams. Personal teams come with their owner, in ``core.authoring.personal``."""
 
 from datetime import datetime
 
+from core.authoring import bindings, versions
 from core.authoring.actor import Actor
+from core.authoring.departments import department_error
 from core.authoring.record import Target, audited, change, snapshot
 from core.authoring.validation import Complaints, name_error, not_found, slug_error
+from core.fault import Fault, Refused
 from core.ids import new_id
-from core.models import Team
+from core.models import Project, Team, TeamMember
+
+PERSONAL = "A personal workspace belongs to its owner; only its name may change."
 
 
-def create(actor: Actor, name: str, slug: str, now: datetime) -> Team:
+def create(
+    actor: Actor, name: str, slug: str, now: datetime, department_id: str | None = None
+) -> Team:
     """Create a team. Raises Refused(VALIDATION_ERROR)."""
     with change():
-        _check(actor, name, slug)
+        complaints = _check(actor, name, slug)
+        complaints.add("department", department_error(actor.organization_id, department_id, None))
+        complaints.refuse_any()
         row = Team.create(
             id=new_id("team", now),
             organization_id=actor.organization_id,
             name=name,
             slug=slug,
+            department_id=department_id,
             created_at=now,
         )
-        audited(actor, Target("team.created", "team", row.id), now, after=snapshot(row))
+        audited(actor, _target("created", row), now, after=snapshot(row))
     return row
 
 
-def rename(actor: Actor, team_id: str, name: str, now: datetime) -> Team:
-    """Give a team another name; its slug stays. Raises Refused."""
+def rename(
+    actor: Actor, team_id: str, name: str, now: datetime, version: str | None = None
+) -> Team:
+    """Give a team another name; its slug stays. Raises Refused; CONFLICT when it is stale."""
+    row = find(actor.organization_id, team_id)
+    return update(actor, team_id, name, row.department_id, now, version)
+
+
+def update(
+    actor: Actor,
+    team_id: str,
+    name: str,
+    department_id: str | None,
+    now: datetime,
+    version: str | None = None,
+) -> Team:
+    """Change a team's name and department; its slug stays. Raises Refused; CONFLICT when it is stale."""
     with change():
         row = find(actor.organization_id, team_id)
-        if row.name == name:
+        versions.hold(row, version, _target("updated", row))
+        if (row.name, row.department_id) == (name, department_id):
             return row
+        if row.is_personal and row.department_id != department_id:
+            raise Refused(Fault.FORBIDDEN, PERSONAL)
         complaints = Complaints()
         complaints.add("name", name_error(name))
+        complaints.add(
+            "department", department_error(actor.organization_id, department_id, row.department_id)
+        )
         complaints.refuse_any()
         before = snapshot(row)
-        row.name = name
+        row.name, row.department_id = name, department_id
+        row.revision += 1
         row.save()
-        audited(actor, Target("team.updated", "team", row.id), now, before, snapshot(row))
+        audited(actor, _target("updated", row), now, before, snapshot(row))
+    return row
+
+
+def archive(actor: Actor, team_id: str, now: datetime) -> Team:
+    """Retire a team that holds no project any more; its members and roles end. Raises Refused."""
+    with change():
+        row = find(actor.organization_id, team_id)
+        refuse_personal(row)
+        holds = Project.select().where(Project.team_id == row.id, Project.archived_at.is_null())
+        if holds.exists():
+            raise Refused(Fault.CONFLICT, "Archive the team's projects or move them first.")
+        before = snapshot(row)
+        row.archived_at = now
+        row.revision += 1
+        row.save()
+        TeamMember.delete().where(TeamMember.team_id == row.id).execute()  # type: ignore[misc]
+        bindings.delete_at(actor, "team", row.id, now)
+        audited(actor, _target("archived", row), now, before, snapshot(row))
     return row
 
 
@@ -50,10 +100,20 @@ def find(organization_id: str, team_id: str) -> Team:
     return row
 
 
-def _check(actor: Actor, name: str, slug: str) -> None:
+def refuse_personal(team: Team) -> None:
+    """Raise Refused(FORBIDDEN) for somebody's personal team: nobody reshapes it, its owner neither."""
+    if team.is_personal:
+        raise Refused(Fault.FORBIDDEN, PERSONAL)
+
+
+def _check(actor: Actor, name: str, slug: str) -> Complaints:
     complaints = Complaints()
     complaints.add("name", name_error(name))
     complaints.add("slug", slug_error(slug))
     taken = Team.select().where(Team.organization_id == actor.organization_id, Team.slug == slug)
     complaints.need(not taken.exists(), "slug", "Another team has this slug.")
-    complaints.refuse_any()
+    return complaints
+
+
+def _target(verb: str, row: Team) -> Target:
+    return Target(f"team.{verb}", "team", row.id)

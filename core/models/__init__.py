@@ -6,6 +6,8 @@ from core.models.ledger import InboxRow, LedgerRow
 from core.models.limits import Budget, Lease, LimitPeriod
 from core.models.operations import AuditRow, JobHeartbeat
 from core.models.organization import Member, OneTimeLink, Organization, Project, Team, User
+from core.models.permissions import CustomRole, Group, GroupMember, RoleBinding, TeamMember
+from core.models.principals import ApiKey, Department, Invitation, ServiceAccount
 
 ALL_MODELS = (
     Organization,
@@ -14,6 +16,15 @@ ALL_MODELS = (
     Team,
     Project,
     OneTimeLink,
+    TeamMember,
+    CustomRole,
+    Group,
+    GroupMember,
+    RoleBinding,
+    Department,
+    Invitation,
+    ServiceAccount,
+    ApiKey,
     Provider,
     VirtualKey,
     ChangeEvent,
@@ -35,11 +46,17 @@ __all__ = [
     "AlertDelivery",
     "Anomaly",
     "AnomalyRule",
+    "ApiKey",
     "AuditRow",
     "Budget",
     "ChangeEvent",
+    "CustomRole",
+    "Department",
+    "Group",
+    "GroupMember",
     "InboxRow",
     "IngestionSource",
+    "Invitation",
     "JobHeartbeat",
     "Lease",
     "LedgerRow",
@@ -49,7 +66,10 @@ __all__ = [
     "Organization",
     "Project",
     "Provider",
+    "RoleBinding",
+    "ServiceAccount",
     "Team",
+    "TeamMember",
     "User",
     "VirtualKey",
 ]

@@ -12,6 +12,11 @@ class Organization(Model):
     id = TextField(primary_key=True)
     name = TextField()
     slug = TextField(unique=True)
+    support_contact = TextField(default="")
+    """Where people turn to: an e-mail address, a URL or a sentence."""
+    max_session_days = IntegerField(default=0)
+    """How long a sign-in holds at most; 0 sets no bound."""
+    revision = IntegerField(default=1)
     created_at = UtcField()
 
 
@@ -37,6 +42,11 @@ class Member(Model):
     organization_id = TextField(index=True)
     user_id = TextField(index=True)
     role = TextField()
+    department_id = TextField(null=True)
+    external_id = TextField(null=True)
+    """What the directory that provisions this person calls them."""
+    revision = IntegerField(default=1)
+    """Goes up with every change of the person or their place here."""
     disabled_at = UtcField(null=True)
     created_at = UtcField()
 
@@ -53,6 +63,8 @@ class Team(Model):
     slug = TextField()
     is_personal = BooleanField(default=False)
     owner_user_id = TextField(null=True)
+    department_id = TextField(null=True)
+    revision = IntegerField(default=1)
     created_at = UtcField()
     archived_at = UtcField(null=True)
 
@@ -71,6 +83,8 @@ class Project(Model):
     kind = TextField(default="application")
     is_personal = BooleanField(default=False)
     owner_user_id = TextField(null=True)
+    department_id = TextField(null=True)
+    revision = IntegerField(default=1)
     created_at = UtcField()
     archived_at = UtcField(null=True)
 

@@ -104,7 +104,8 @@
   };
   const isPoll = (ctx) => ctx?.sourceEvent?.type === "every";
   document.addEventListener("htmx:response:error", ({ detail: { ctx } }) => {
-    if (ctx.response.status === 422 || isPoll(ctx)) return;
+    const isForm = [409, 422].includes(ctx.response.status) && ctx.response.headers.get("HX-Reswap") !== "none";
+    if (isForm || isPoll(ctx)) return;
     tell(ctx.response.status === 403 ? "You may not do that, or the page is too old. Reload it and try again." : "That did not work. Reload the page and try again.");
   });
   document.addEventListener("htmx:error", ({ detail: { ctx } }) => {

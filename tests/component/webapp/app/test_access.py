@@ -7,10 +7,13 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from core.authoring import api_keys, bindings, organizations, service_accounts
+from core.clock import utcnow
+from core.models import Member
 from core.secret_files import with_control_plane_secrets
 from core.settings import GOVERNANCE_FLAG, load
 from tests.component.webapp.app.access_matrix import MATRIX
-from tests.component.webapp.app.site import csrf_of, form_token, sign_in, site
+from tests.component.webapp.app.site import Site, csrf_of, form_token, sign_in, site
 from webapp.access import declared, public
 from webapp.app import create_app
 
@@ -195,3 +198,68 @@ def test_the_shown_key_is_in_no_cookie_and_gone_after_the_first_look(tmp_path: P
     again = ada.post("/welcome", data={"csrf_token": form_token(ada)})
     assert again.status_code == 303
     assert re.findall(r"lw_vk_live_[0-9A-Z]{26}", ada.get("/welcome").text)[0] not in shown
+
+
+def api_key(made: Site, owner_id: str, mode: str = "all", kind: str = "user") -> str:
+    pepper = made.app.extensions["control_plane"].settings.pepper
+    new = api_keys.NewApiKey("k", kind, owner_id, mode)
+    return api_keys.create(made.org.actor, new, pepper, utcnow())[1].reveal()
+
+
+STATE = "/api/governance/setup-state"
+
+
+def test_an_api_key_acts_for_its_owner_without_a_session(tmp_path: Path) -> None:
+    made = site(tmp_path)
+    client = made.app.test_client()
+    secret = api_key(made, made.org.ada.id)
+    for headers in ({"Authorization": f"Bearer {secret}"}, {"X-Auth-Token": secret}):
+        answer = client.get(STATE, headers=headers)
+        assert answer.status_code == 200
+        assert "Set-Cookie" not in answer.headers
+    assert client.get(STATE).json["error"]["code"] == "missing_credentials"
+    wrong = client.get(STATE, headers={"Authorization": f"Bearer {secret[:-1]}_"})
+    assert (wrong.status_code, wrong.json["error"]["code"]) == (401, "invalid_credentials")
+    dan = api_key(made, made.member.id)
+    denied = client.get(STATE, headers={"Authorization": f"Bearer {dan}"})
+    assert denied.status_code == 403
+    assert denied.json["error"]["permission"] == "governance:view"
+    # A key opens the JSON twins, not the pages.
+    assert client.get("/home", headers={"Authorization": f"Bearer {secret}"}).status_code == 303
+
+
+def test_an_api_key_stops_with_its_owner(tmp_path: Path) -> None:
+    made = site(tmp_path)
+    client = made.app.test_client()
+    actor, now = made.org.actor, utcnow()
+    account = service_accounts.create(actor, service_accounts.NewServiceAccount("terraform"), now)
+    bindings.create(
+        actor,
+        bindings.NewBinding(
+            "service_account", account.id, "admin", "organization", made.org.organization.id
+        ),
+        now,
+    )
+    person = {"Authorization": f"Bearer {api_key(made, made.org.ada.id)}"}
+    program = {"Authorization": f"Bearer {api_key(made, account.id, kind='service_account')}"}
+    assert client.get(STATE, headers=person).status_code == 200
+    assert client.get(STATE, headers=program).status_code == 200
+    Member.update(disabled_at=now).where(Member.user_id == made.org.ada.id).execute()
+    service_accounts.set_enabled(actor, account.id, False, now)
+    assert client.get(STATE, headers=person).status_code == 401
+    assert client.get(STATE, headers=program).status_code == 401
+    service_accounts.set_enabled(actor, account.id, True, now)
+    assert client.get(STATE, headers=program).status_code == 200
+
+
+def test_a_sign_in_ends_when_the_organisation_says_so(tmp_path: Path) -> None:
+    made = site(tmp_path)
+    client = sign_in(made.app, "ada@acme.test")
+    assert client.get("/home").status_code == 200
+    organizations.configure(
+        made.org.actor, organizations.Settings("Acme", max_session_days=1), utcnow()
+    )
+    assert client.get("/home").status_code == 200
+    with client.session_transaction() as session:
+        session["since"] -= 24 * 3600 + 1
+    assert client.get("/home").status_code == 303

@@ -1,0 +1,192 @@
+"""Offers places to e-mail addresses: a link that works once and expires. Sending it is the web app's work."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from core.authoring import people, team_members, teams
+from core.authoring.actor import Actor
+from core.authoring.custom_roles import role_error
+from core.authoring.people import NewUser
+from core.authoring.record import Target, audited, change, snapshot
+from core.authoring.validation import Complaints, email_error, not_found
+from core.fault import Fault, Refused
+from core.ids import new_id, new_token
+from core.models import Invitation, Member, User
+from core.secrets import Secret, peppered_hash
+from rules.permissions import CUSTOM, ROLES, TEAM_ROLES
+
+LIFETIME = timedelta(days=7)
+MOST_TEAMS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class NewInvitation:
+    """A place to offer; ``teams`` are pairs of a team's id and a role other than custom."""
+
+    email: str
+    role: str
+    teams: tuple[tuple[str, str], ...] = ()
+
+
+def create(
+    actor: Actor, new: NewInvitation, pepper: Secret, now: datetime
+) -> tuple[Invitation, Secret]:
+    """Invite an address and return the link's token, which can't be read again. Raises Refused.
+
+    An earlier invitation of the same address stops working.
+    """
+    email = new.email.strip().lower()
+    with change():
+        _check(actor.organization_id, new, email).refuse_any()
+        cancel_all_for(actor, email, now)
+        token = Secret(new_token())
+        row = Invitation.create(
+            id=new_id("invite", now),
+            organization_id=actor.organization_id,
+            email=email,
+            role=new.role,
+            teams=[{"team_id": team_id, "role": role} for team_id, role in new.teams],
+            token_hash=peppered_hash(pepper, token.reveal()),
+            invited_by_id=actor.actor_id,
+            created_at=now,
+            expires_at=now + LIFETIME,
+        )
+        audited(actor, _target("created", row), now, after=snapshot(row))
+    return row, token
+
+
+def renew(
+    actor: Actor, invitation_id: str, pepper: Secret, now: datetime
+) -> tuple[Invitation, Secret]:
+    """Give an open invitation a fresh link; the one before stops working. Raises Refused."""
+    with change():
+        row = find_open(actor.organization_id, invitation_id)
+        before, token = snapshot(row), Secret(new_token())
+        row.token_hash = peppered_hash(pepper, token.reveal())
+        row.expires_at = now + LIFETIME
+        row.save()
+        audited(actor, _target("renewed", row), now, before, snapshot(row))
+    return row, token
+
+
+def cancel(actor: Actor, invitation_id: str, now: datetime) -> None:
+    """Take an open invitation back. Raises Refused(NOT_FOUND)."""
+    with change():
+        row = find_open(actor.organization_id, invitation_id)
+        before = snapshot(row)
+        row.cancelled_at = now
+        row.save()
+        audited(actor, _target("cancelled", row), now, before, snapshot(row))
+
+
+def cancel_all_for(actor: Actor, email: str, now: datetime) -> None:
+    """Take back whatever an address was offered here."""
+    with change():
+        rows = Invitation.select(Invitation.id).where(
+            Invitation.organization_id == actor.organization_id,
+            Invitation.email == email,
+            _is_open(),
+        )
+        for row in list(rows):
+            cancel(actor, row.id, now)
+
+
+def opened(pepper: Secret, token: str, now: datetime) -> Invitation:
+    """Return the invitation that a link's token opens. Raises Refused(NOT_FOUND) for a used or late one."""
+    row: Invitation | None = Invitation.get_or_none(
+        Invitation.token_hash == peppered_hash(pepper, token), _is_open()
+    )
+    if row is None or row.expires_at <= now:
+        raise Refused(Fault.NOT_FOUND, "This invitation has been used, taken back, or has expired.")
+    return row
+
+
+def accept(
+    pepper: Secret, token: Secret, name: str, password: Secret, ip_address: str, now: datetime
+) -> User:
+    """Spend an invitation on a new member with a password. Raises Refused."""
+    with change():
+        invitation = opened(pepper, token.reveal(), now)
+        new = NewUser(invitation.email, name, invitation.role, password)
+        return join(invitation, new, ip_address, now)
+
+
+def join(invitation: Invitation, new: NewUser, ip_address: str, now: datetime) -> User:
+    """Make a person a member as an invitation says; also for people whom a company's sign-in vouches for."""
+    with change():
+        actor = Actor(invitation.organization_id, invitation.id, "web", ip_address)
+        user = people.create(actor, new, now)
+        for team_id, role in live_teams(invitation):
+            team_members.put(actor, team_id, user.id, role, now)
+        people.ensure_personal_project(actor, user, now)
+        before = snapshot(invitation)
+        invitation.accepted_at = now
+        invitation.save()
+        audited(actor, _target("accepted", invitation), now, before, snapshot(invitation))
+    return user
+
+
+def open_for(organization_id: str, email: str, now: datetime) -> Invitation | None:
+    """Return the invitation that waits for an address."""
+    row: Invitation | None = Invitation.get_or_none(
+        Invitation.organization_id == organization_id,
+        Invitation.email == email.strip().lower(),
+        Invitation.expires_at > now,
+        _is_open(),
+    )
+    return row
+
+
+def find_open(organization_id: str, invitation_id: str) -> Invitation:
+    """Return an invitation that waits to be accepted. Raises Refused(NOT_FOUND)."""
+    row: Invitation | None = Invitation.get_or_none(
+        Invitation.id == invitation_id, Invitation.organization_id == organization_id, _is_open()
+    )
+    if row is None:
+        raise not_found("open invitation")
+    return row
+
+
+def live_teams(invitation: Invitation) -> Sequence[tuple[str, str]]:
+    """Return the teams to join that are still there, with the role in each."""
+    found = []
+    for place in invitation.teams:
+        try:
+            team = teams.find(invitation.organization_id, place["team_id"])
+        except Refused:
+            continue
+        found.append((str(team.id), str(place["role"])))
+    return found
+
+
+def _is_open() -> Any:
+    return Invitation.accepted_at.is_null() & Invitation.cancelled_at.is_null()
+
+
+def _check(organization_id: str, new: NewInvitation, email: str) -> Complaints:
+    complaints = Complaints()
+    complaints.add("email", email_error(email))
+    complaints.need(new.role in ROLES, "role", f"Choose one of {', '.join(ROLES)}.")
+    user: User | None = User.get_or_none(User.email == email)
+    is_member = user is not None and Member.select().where(Member.user_id == user.id).exists()
+    complaints.need(not is_member, "email", "Somebody has this e-mail address already.")
+    complaints.need(len(new.teams) <= MOST_TEAMS, "teams", f"Choose at most {MOST_TEAMS} teams.")
+    offered = [role for role in TEAM_ROLES if role != CUSTOM]
+    for team_id, role in new.teams:
+        complaints.add("teams", role_error(organization_id, role, "", offered))
+        complaints.add("teams", _team_error(organization_id, team_id))
+    return complaints
+
+
+def _team_error(organization_id: str, team_id: str) -> str:
+    try:
+        teams.refuse_personal(teams.find(organization_id, team_id))
+    except Refused:
+        return "There is no such team."
+    return ""
+
+
+def _target(verb: str, row: Invitation) -> Target:
+    return Target(f"invitation.{verb}", "invitation", row.id)

@@ -1,0 +1,73 @@
+"""Links that let a person choose a new password once. Whoever holds one gets in, so it is shown or mailed once."""
+
+from datetime import datetime, timedelta
+
+from core.authoring import people
+from core.authoring.actor import Actor
+from core.authoring.record import Target, audited, change
+from core.fault import Fault, Refused
+from core.ids import new_id, new_token
+from core.models import Member, OneTimeLink, User
+from core.secrets import Secret, peppered_hash
+
+PASSWORD = "password"  # noqa: S105 - the kind of link
+LIFETIME = timedelta(hours=2)
+
+
+def create(actor: Actor, user_id: str, pepper: Secret, now: datetime) -> Secret:
+    """Return the token of a fresh link for a member; an earlier one stops working. Raises Refused(NOT_FOUND)."""
+    with change():
+        user, _ = people.find(actor.organization_id, user_id)
+        token = Secret(new_token())
+        unused = (
+            (OneTimeLink.kind == PASSWORD)
+            & (OneTimeLink.user_id == user.id)
+            & OneTimeLink.used_at.is_null()
+        )
+        OneTimeLink.delete().where(unused).execute()  # type: ignore[misc]
+        OneTimeLink.create(
+            id=new_id("link", now),
+            kind=PASSWORD,
+            organization_id=actor.organization_id,
+            user_id=user.id,
+            token_hash=peppered_hash(pepper, token.reveal()),
+            created_at=now,
+            expires_at=now + LIFETIME,
+        )
+        audited(actor, Target("user.password_link_created", "user", user.id), now)
+    return token
+
+
+def person_for(email: str) -> tuple[User, str] | None:
+    """Return who may have a link mailed to an address, and their organisation: a member who is not shut out."""
+    user: User | None = User.get_or_none(
+        User.email == email.strip().lower(), User.deactivated_at.is_null()
+    )
+    if user is None:
+        return None
+    member = Member.get_or_none(Member.user_id == user.id, Member.disabled_at.is_null())
+    return None if member is None else (user, str(member.organization_id))
+
+
+def opened(pepper: Secret, token: str, now: datetime) -> OneTimeLink:
+    """Return the link that a token opens. Raises Refused(NOT_FOUND) for a used or late one."""
+    link: OneTimeLink | None = OneTimeLink.get_or_none(
+        OneTimeLink.token_hash == peppered_hash(pepper, token),
+        OneTimeLink.kind == PASSWORD,
+        OneTimeLink.used_at.is_null(),
+        OneTimeLink.expires_at > now,
+    )
+    if link is None:
+        raise Refused(Fault.NOT_FOUND, "This link has been used or has expired.")
+    return link
+
+
+def spend(pepper: Secret, token: Secret, password: Secret, ip_address: str, now: datetime) -> User:
+    """Set the password that the link's holder chose and end all sessions. Raises Refused."""
+    with change():
+        link = opened(pepper, token.reveal(), now)
+        user_id = str(link.user_id)
+        actor = Actor(link.organization_id, user_id, "web", ip_address)
+        people.set_password(actor, user_id, password, now)
+        OneTimeLink.update(used_at=now).where(OneTimeLink.id == link.id).execute()
+        return User.get_by_id(user_id)

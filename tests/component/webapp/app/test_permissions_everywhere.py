@@ -1,0 +1,189 @@
+"""Every route that asks a permission, asked by somebody who holds exactly that and by somebody who lacks exactly that.
+
+Who holds it at the owner of the object passes, who holds it elsewhere does not. New routes are covered as they come.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.routing import Rule
+
+from core.authoring import api_keys, bindings, custom_roles, people, projects, teams, virtual_keys
+from core.authoring.api_keys import NewApiKey
+from core.authoring.bindings import NewBinding
+from core.authoring.custom_roles import NewRole
+from core.authoring.people import NewUser
+from core.authoring.virtual_keys import NewVirtualKey
+from core.clock import utcnow
+from core.database import connection, database
+from core.models import User
+from rules.permissions import ALL, BAGS, CATALOG, ORGANIZATION_ONLY, canonical, resource_of
+from tests.component.webapp.app.site import Site, site
+from webapp.access import Access, Kind, declared
+
+pytestmark = pytest.mark.usefixtures("sqlite_db")
+FORBIDDEN = (401, 403)
+# What every member has, so that nobody who is signed in lacks it.
+EVERYONE = BAGS["member"]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One route with one method, and what it declares."""
+
+    method: str
+    rule: Rule
+    access: Access
+
+
+def asked_routes(app: Flask) -> Iterator[Asked]:
+    for rule in app.url_map.iter_rules():
+        access = declared(app.view_functions[rule.endpoint])
+        if access is not None and access.permission:
+            for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
+                yield Asked(method, rule, access)
+
+
+class Cast:
+    """People with exactly the permissions asked for, at the place asked for; made when first needed."""
+
+    def __init__(self, made: Site) -> None:
+        self._made = made
+        self._count = 0
+        self._pepper = made.app.extensions["control_plane"].settings.pepper
+        org = made.org
+        self.sales = teams.create(org.actor, "Sales", "sales", utcnow())
+        key = NewVirtualKey("nightly", org.project.id, (org.openai.id,))
+        self.key, _ = virtual_keys.create(org.actor, key, self._pepper, utcnow())
+        self.crm = projects.create(org.actor, "CRM", "crm", self.sales.id, utcnow())
+
+    def person(self, permissions: frozenset[str], scope: str, scope_id: str) -> User:
+        """Return a member who holds these permissions at a scope and nothing else there."""
+        self._count += 1
+        actor, now = self._made.org.actor, utcnow()
+        user = people.create(actor, NewUser(f"p{self._count}@acme.test", "P", "member"), now)
+        role = custom_roles.create(actor, NewRole(f"r{self._count}", tuple(permissions)), now)
+        bindings.create(actor, NewBinding("user", user.id, "custom", scope, scope_id, role.id), now)
+        return user
+
+    def browser(self, user: User) -> FlaskClient:
+        """Return a browser in which a person is signed in."""
+        client = self._made.app.test_client()
+        with client.session_transaction() as session:
+            session["_user_id"] = f"{user.id}:0"
+            session["csrf"] = "a token"
+        return client
+
+    def bearer(self, user: User, mode: str = "all", scopes: tuple[str, ...] = ()) -> str:
+        """Return an API key of a person."""
+        new = NewApiKey("k", "user", user.id, mode, scopes)
+        _, secret = api_keys.create(self._made.org.actor, new, self._pepper, utcnow())
+        return secret.reveal()
+
+    def path(self, rule: Rule) -> str:
+        """Return a route's address with ids of things that belong to Engineering, where they matter."""
+        org = self._made.org
+        ids = {"team_id": org.team.id, "project_id": org.project.id, "key_id": self.key.id}
+        text = re.sub(r"<any\((\w+)[^>]*>", r"\1", rule.rule)
+        return re.sub(r"<(?:\w+:)?(\w+)>", lambda found: ids.get(found[1], "none"), text)
+
+
+def status(
+    client: FlaskClient, asked: Asked, path: str, headers: dict[str, str] | None = None
+) -> int:
+    """Ask, and undo whatever that changed."""
+    with connection(), database.atomic() as attempt:
+        options: dict[str, Any] = {"headers": headers or {}}
+        if asked.method != "GET":
+            options["headers"] = {"X-CSRF-Token": "a token", **options["headers"]}
+        answer = client.open(path, method=asked.method, **options)
+        attempt.rollback()
+    return answer.status_code
+
+
+@pytest.fixture
+def cast(tmp_path: Path) -> tuple[Site, Cast]:
+    made = site(tmp_path)
+    return made, Cast(made)
+
+
+def test_a_permission_at_the_organisation_opens_its_routes_and_all_others_do_not(
+    cast: tuple[Site, Cast],
+) -> None:
+    made, people_of = cast
+    wrong: list[str] = []
+    browsers: dict[str, tuple[FlaskClient, FlaskClient]] = {}
+    for asked in asked_routes(made.app):
+        permission = canonical(asked.access.permission)
+        if permission not in browsers:
+            browsers[permission] = _pair(people_of, permission, made.org.organization.id)
+        holder, lacker = browsers[permission]
+        path = people_of.path(asked.rule)
+        got = status(holder, asked, path), status(lacker, asked, path)
+        is_refused = got[1] == 403
+        if got[0] in FORBIDDEN or is_refused is (permission in EVERYONE):
+            wrong.append(f"{asked.method} {path}: {permission} {got}")
+    assert wrong == []
+
+
+def _pair(cast: Cast, permission: str, organization_id: str) -> tuple[FlaskClient, FlaskClient]:
+    implying = {permission, f"{resource_of(permission)}:manage"}
+    holder = cast.person(frozenset({permission}), "organization", organization_id)
+    lacker = cast.person(ALL - implying, "organization", organization_id)
+    return cast.browser(holder), cast.browser(lacker)
+
+
+def test_an_objects_own_team_opens_its_routes_and_another_team_does_not(
+    cast: tuple[Site, Cast],
+) -> None:
+    made, people_of = cast
+    wrong: list[str] = []
+    for asked in asked_routes(made.app):
+        permission = canonical(asked.access.permission)
+        if asked.access.at is None:
+            continue
+        assert resource_of(permission) not in ORGANIZATION_ONLY, asked.rule.rule
+        path = people_of.path(asked.rule)
+        wanted = frozenset({permission})
+        owner = people_of.browser(people_of.person(wanted, "team", made.org.team.id))
+        other = people_of.browser(people_of.person(wanted, "team", people_of.sales.id))
+        got = status(owner, asked, path), status(other, asked, path)
+        if got[0] in FORBIDDEN or got[1] != 403:
+            wrong.append(f"{asked.method} {path}: {permission} {got}")
+    assert wrong == []
+
+
+def test_an_api_key_opens_what_its_owner_may_and_its_mode_lets_through(
+    cast: tuple[Site, Cast],
+) -> None:
+    made, people_of = cast
+    stranger = made.app.test_client()
+    wrong: list[str] = []
+    for asked in asked_routes(made.app):
+        if asked.access.kind is not Kind.API:
+            continue
+        permission = canonical(asked.access.permission)
+        path, ada = people_of.path(asked.rule), made.org.ada
+        other = next(p for p in sorted(ALL) if resource_of(p) != resource_of(permission))
+        tokens = {
+            "all": people_of.bearer(ada),
+            "named": people_of.bearer(ada, "restricted", (permission,)),
+            "other": people_of.bearer(ada, "restricted", (other,)),
+            "readonly": people_of.bearer(ada, "readonly"),
+        }
+        got = {
+            name: status(stranger, asked, path, {"Authorization": f"Bearer {token}"})
+            for name, token in tokens.items()
+        }
+        opened = {name for name, code in got.items() if code not in FORBIDDEN}
+        expected = {"all", "named"} | ({"readonly"} if permission.endswith(":view") else set())
+        if opened != expected or status(stranger, asked, path) != 401:
+            wrong.append(f"{asked.method} {path}: {got}")
+    assert wrong == []
+    assert set(CATALOG) > ORGANIZATION_ONLY
