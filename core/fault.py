@@ -30,6 +30,18 @@ class Fault(enum.Enum):
     NO_PROVIDER_CONFIGURED = _Row(
         400, logging.INFO, False, "Ask an administrator to give this key at least one provider."
     )
+    CACHE_OVERRIDE_INVALID = _Row(
+        400,
+        logging.INFO,
+        False,
+        "Send `X-LangWatch-Cache: respect`, `force` or `disable`, or leave it out.",
+    )
+    CACHE_OVERRIDE_NOT_IMPLEMENTED = _Row(
+        400,
+        logging.INFO,
+        False,
+        "A lifetime can't be set for one call; use `respect`, `force` or `disable`.",
+    )
     VALIDATION_ERROR = _Row(
         422, logging.INFO, False, "Correct the fields named and send them again."
     )
@@ -69,6 +81,25 @@ class Fault(enum.Enum):
         401, logging.WARNING, False, "Check that both sides share the same internal secret."
     )
     CSRF_FAILED = _Row(403, logging.INFO, False, "Reload the page and send the form again.")
+    # Policies and guardrails
+    TOOL_NOT_ALLOWED = _Row(
+        403, logging.INFO, False, "Leave the tool out, or ask an administrator to allow it."
+    )
+    URL_NOT_ALLOWED = _Row(
+        403, logging.INFO, False, "Leave the address out, or ask an administrator to allow it."
+    )
+    MODEL_NOT_ALLOWED = _Row(
+        403, logging.INFO, False, "Use another model, or ask an administrator to allow this one."
+    )
+    GUARDRAIL_BLOCKED = _Row(
+        403,
+        logging.INFO,
+        False,
+        "Take out what the guardrail names, or ask an administrator about it.",
+    )
+    GUARDRAIL_UPSTREAM_UNAVAILABLE = _Row(
+        503, logging.ERROR, True, "A guardrail could not be asked; try again shortly."
+    )
     # Limits
     BUDGET_EXCEEDED = _Row(
         402,

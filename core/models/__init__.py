@@ -2,6 +2,7 @@
 
 from core.models.gateway import ChangeEvent, Provider, VirtualKey
 from core.models.governance import AlertDelivery, Anomaly, AnomalyRule, IngestionSource
+from core.models.guarding import CacheRule, Guardrail, PolicyRuleSet
 from core.models.ledger import InboxRow, LedgerRow
 from core.models.limits import Budget, Lease, LimitPeriod
 from core.models.operations import AuditRow, JobHeartbeat
@@ -28,6 +29,9 @@ ALL_MODELS = (
     Provider,
     VirtualKey,
     ChangeEvent,
+    PolicyRuleSet,
+    CacheRule,
+    Guardrail,
     Budget,
     LimitPeriod,
     Lease,
@@ -49,11 +53,13 @@ __all__ = [
     "ApiKey",
     "AuditRow",
     "Budget",
+    "CacheRule",
     "ChangeEvent",
     "CustomRole",
     "Department",
     "Group",
     "GroupMember",
+    "Guardrail",
     "InboxRow",
     "IngestionSource",
     "Invitation",
@@ -64,6 +70,7 @@ __all__ = [
     "Member",
     "OneTimeLink",
     "Organization",
+    "PolicyRuleSet",
     "Project",
     "Provider",
     "RoleBinding",

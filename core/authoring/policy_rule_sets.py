@@ -1,0 +1,156 @@
+"""Creates, changes and archives policy rules of an organisation, a team or a project. Judges no call."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from core.authoring.actor import Actor
+from core.authoring.record import Target, announced, audited, change, snapshot
+from core.authoring.scopes import scope_error
+from core.authoring.validation import Complaints, description_error, name_error, not_found
+from core.changes import Change, ChangeKind
+from core.ids import new_id
+from core.models import PolicyRuleSet
+from rules.policy import rules_errors
+
+SCOPES = ("organization", "team", "project")
+_KIND = "policy_rule_set"
+
+
+@dataclass(frozen=True, slots=True)
+class NewPolicyRuleSet:
+    """A set of rules as it shall be; ``scope_id`` may stay empty for the organisation."""
+
+    name: str
+    scope: str
+    scope_id: str
+    rules: Mapping[str, Any]
+    description: str = ""
+    enabled: bool = True
+
+
+def create(actor: Actor, new: NewPolicyRuleSet, now: datetime) -> PolicyRuleSet:
+    """Create a set of rules. Raises Refused(VALIDATION_ERROR)."""
+    with change():
+        _check(actor, new, own_id="").refuse_any()
+        row = PolicyRuleSet.create(
+            id=new_id("policy", now),
+            organization_id=actor.organization_id,
+            created_at=now,
+            updated_at=now,
+            **_columns(actor, new),
+        )
+        _record(actor, row, "created", now)
+    return row
+
+
+def differences(actor: Actor, row: PolicyRuleSet, wanted: NewPolicyRuleSet) -> list[str]:
+    """Return the names of the fields in which a stored set differs from the wanted one."""
+    return [name for name, value in _columns(actor, wanted).items() if getattr(row, name) != value]
+
+
+def update(actor: Actor, set_id: str, wanted: NewPolicyRuleSet, now: datetime) -> PolicyRuleSet:
+    """Make a set what is wanted; nothing is written when nothing differs. Raises Refused."""
+    with change():
+        row = find(actor.organization_id, set_id)
+        if not differences(actor, row, wanted):
+            return row
+        _check(actor, wanted, own_id=row.id).refuse_any()
+        before = snapshot(row)
+        for name, value in _columns(actor, wanted).items():
+            setattr(row, name, value)
+        row.updated_at = now
+        row.save()
+        _record(actor, row, "updated", now, before)
+    return row
+
+
+def archive(actor: Actor, set_id: str, now: datetime) -> PolicyRuleSet:
+    """End a set of rules; it judges nothing from then on. Raises Refused(NOT_FOUND)."""
+    with change():
+        row = find(actor.organization_id, set_id)
+        before = snapshot(row)
+        row.archived_at = row.updated_at = now
+        row.save()
+        _record(actor, row, "deleted", now, before)
+    return row
+
+
+def find(organization_id: str, set_id: str) -> PolicyRuleSet:
+    """Return a set of this organisation that is not archived. Raises Refused(NOT_FOUND)."""
+    row = PolicyRuleSet.get_or_none(
+        PolicyRuleSet.id == set_id,
+        PolicyRuleSet.organization_id == organization_id,
+        PolicyRuleSet.archived_at.is_null(),
+    )
+    if row is None:
+        raise not_found("set of policy rules")
+    return row
+
+
+def all_of(organization_id: str) -> list[PolicyRuleSet]:
+    """Return the sets of an organisation that are not archived, oldest first."""
+    query = PolicyRuleSet.select().where(
+        PolicyRuleSet.organization_id == organization_id, PolicyRuleSet.archived_at.is_null()
+    )
+    return list(query.order_by(PolicyRuleSet.id))
+
+
+def policy_rules_error(rules: Any) -> str:
+    """Return what is wrong with policy rules, place by place in one text, or an empty string."""
+    return " ".join(f"{place}: {sentence}" for place, sentence in rules_errors(rules).items())
+
+
+def _columns(actor: Actor, new: NewPolicyRuleSet) -> dict[str, Any]:
+    is_whole = new.scope == "organization"
+    return {
+        "name": new.name.strip(),
+        "description": new.description,
+        "scope": new.scope,
+        "scope_id": actor.organization_id if is_whole else new.scope_id,
+        "rules": _without_nothing(new.rules),
+        "enabled": new.enabled,
+    }
+
+
+def _without_nothing(rules: Any) -> Any:
+    if not isinstance(rules, Mapping):
+        return rules
+    return {name: rule for name, rule in rules.items() if rule not in (None, {})}
+
+
+def _check(actor: Actor, new: NewPolicyRuleSet, own_id: str) -> Complaints:
+    complaints = Complaints()
+    complaints.add("name", name_error(new.name))
+    complaints.add("description", description_error(new.description))
+    errors = rules_errors(new.rules)
+    for place, sentence in errors.items():
+        complaints.add("rules" if place == "rules" else f"rules.{place}", sentence)
+    if not errors:
+        is_some = any(new.rules.values())
+        complaints.need(is_some, "rules", "Give a rule for tools, mcp, urls or models.")
+    if new.scope not in SCOPES:
+        complaints.add("scope", f"Choose one of {', '.join(SCOPES)}.")
+    elif new.scope != "organization":
+        complaints.add("scope_id", scope_error(actor.organization_id, new.scope, new.scope_id))
+    taken = PolicyRuleSet.select().where(
+        PolicyRuleSet.organization_id == actor.organization_id,
+        PolicyRuleSet.name == new.name.strip(),
+        PolicyRuleSet.archived_at.is_null(),
+        PolicyRuleSet.id != own_id,
+    )
+    complaints.need(not taken.exists(), "name", "Another set of policy rules has this name.")
+    return complaints
+
+
+def _record(
+    actor: Actor,
+    row: PolicyRuleSet,
+    action: str,
+    now: datetime,
+    before: dict[str, Any] | None = None,
+) -> None:
+    target = Target(f"gateway.{_KIND}.{action}", _KIND, row.id)
+    audited(actor, target, now, before, snapshot(row))
+    announced(Change(row.organization_id, ChangeKind.POLICY_UPDATED), now)
