@@ -7,8 +7,11 @@ all null) is left out of what is stored, so that two ways of saying nothing are 
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from core.authoring.guardrails import attachments_error
+from core.authoring.policy_rule_sets import policy_rules_error
 from core.authoring.rate_limits import rate_limits_error
 from core.authoring.validation import Complaints
+from rules.cache_mode import key_section_error
 
 Check = Callable[[str, Any], str]
 """Takes the organisation's id and a section's value; returns what is wrong in one sentence, or nothing."""
@@ -18,7 +21,18 @@ def _rate_limits(_organization_id: str, value: Any) -> str:
     return rate_limits_error(value)
 
 
+def _policy_rules(_organization_id: str, value: Any) -> str:
+    return policy_rules_error(value)
+
+
+def _cache(_organization_id: str, value: Any) -> str:
+    return key_section_error(value)
+
+
 SECTIONS: Mapping[str, Check] = {
+    "cache": _cache,
+    "guardrails": attachments_error,
+    "policy_rules": _policy_rules,
     "rate_limits": _rate_limits,
 }
 

@@ -1,4 +1,4 @@
-"""Builds what a gateway is told of a virtual key: claims, providers and budgets. Changes nothing."""
+"""Builds what a gateway is told of a virtual key: claims, providers, budgets, checks. Changes nothing."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from core.database import connection
 from core.models import Budget, LimitPeriod, Project, Provider, VirtualKey
 from core.secrets import Sealer, SealError, Secret
 from rules.windows import Window, period
+from webapp.queries.bundle_checks import Checks
 
 LOG = logging.getLogger(__name__)
 ISSUER = "langwatch-control-plane"
@@ -42,19 +43,21 @@ class Bundle:
 
 
 def bundle_of(key: VirtualKey, sealers: Sealers, now: datetime) -> Bundle:
-    """Return the bundle of a key as of now, in four statements."""
+    """Return the bundle of a key as of now, in seven statements."""
     with connection():
         project: Project = Project.get_by_id(key.project_id)
         providers = _providers(key)
         budgets = _budgets(key, project)
+        checks = Checks(key, project)
         settled = _settled(budgets, now)
     config = {
         **_identity(key, project),
         "providers": [told for row in providers if (told := _provider(row, sealers))],
         "budgets": [_budget(row, settled, now) for row in budgets],
         "config": key.config,
+        **checks.told(sealers.stored, sealers.travelling),
     }
-    return Bundle(config, _etag(key, project, providers, budgets))
+    return Bundle(config, _etag(key, project, [*providers, *budgets, *checks.rows]))
 
 
 def claims_of(config: dict[str, Any], secret: Secret, now: datetime) -> str:
@@ -176,11 +179,7 @@ def _budget(row: Budget, settled: dict[tuple[str, datetime], int], now: datetime
     }
 
 
-def _etag(
-    key: VirtualKey, project: Project, providers: Sequence[Provider], budgets: Sequence[Budget]
-) -> str:
-    parts = [project.team_id]
-    parts += [f"{row.id}@{row.updated_at}" for row in providers]
-    parts += [f"{row.id}@{row.updated_at}" for row in budgets]
+def _etag(key: VirtualKey, project: Project, rows: Sequence[Any]) -> str:
+    parts = [project.team_id, *(f"{row.id}@{row.updated_at}" for row in rows)]
     digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()
     return f"{key.revision}.{digest[:_ETAG_CHARACTERS]}"
