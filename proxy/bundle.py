@@ -43,6 +43,34 @@ class ProviderBinding:
         object.__setattr__(self, "proof", read_credential(self.credential))
 
 
+@dataclass(frozen=True, slots=True)
+class GuardrailBinding:
+    """A guardrail that applies to a key: the row that describes it, and its secret if it has one."""
+
+    row: dict[str, Any]
+    secret: Secret | None = None
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        return str(self.row["id"])
+
+    @property
+    def directions(self) -> list[str]:
+        """What it looks at."""
+        return list(self.row["directions"])
+
+    @property
+    def is_automatic(self) -> bool:
+        """It applies without being named by the key."""
+        return bool(self.row["is_automatic"])
+
+    @property
+    def allow_private(self) -> bool:
+        """Its evaluator may have a private address."""
+        return bool(self.row["allow_private"])
+
+
 @dataclass(slots=True, eq=False)
 class Bundle:
     """Everything the gateway needs to serve one virtual key. Treat it as read-only."""
@@ -63,6 +91,10 @@ class Bundle:
     """In the key's order."""
     limits: tuple[LimitState, ...]
     config: dict[str, Any]
+    policies: tuple[dict[str, Any], ...] = ()
+    """Policy rules of the organisation, the team and the project."""
+    cache_rules: tuple[dict[str, Any], ...] = ()
+    guardrails: tuple[GuardrailBinding, ...] = ()
 
 
 class _ProviderText(msgspec.Struct):
@@ -108,6 +140,9 @@ class BundleText(msgspec.Struct):
     providers: list[_ProviderText] = []
     budgets: list[_BudgetText] = []
     config: dict[str, Any] = {}
+    policies: list[dict[str, Any]] = []
+    cache_rules: list[dict[str, Any]] = []
+    guardrails: list[dict[str, Any]] = []
 
 
 def read_bundle(
@@ -132,7 +167,16 @@ def read_bundle(
             limit_for(_terms(b), b.period_start_ms, b.settled_nanousd) for b in text.budgets
         ),
         config=text.config,
+        policies=tuple(text.policies),
+        cache_rules=tuple(text.cache_rules),
+        guardrails=tuple(_guardrail(row, sealer) for row in text.guardrails),
     )
+
+
+def _guardrail(row: dict[str, Any], sealer: Sealer) -> GuardrailBinding:
+    sealed = row.get("secret")
+    secret = None if sealed is None else sealer.open(sealed, f"guardrail:{row['id']}")
+    return GuardrailBinding({n: v for n, v in row.items() if n != "secret"}, secret)
 
 
 def _terms(text: _BudgetText) -> Terms:

@@ -34,7 +34,10 @@ _SAID = {
 _RETRY_SOON_SECONDS = 1
 _MAX_RETRY_AFTER_SECONDS = 400 * 86_400
 _PROVIDER_FAULTS = frozenset({Fault.PROVIDER_ERROR, Fault.UPSTREAM_TIMEOUT})
-_PUBLIC_FACTS = ("request_type", "provider", "model", "reachable", "allowed_methods")
+_PUBLIC_FACTS = (
+    *("request_type", "provider", "model", "reachable", "allowed_methods"),
+    *("tool", "url", "rule", "pattern", "guardrail", "guardrail_id", "found"),
+)
 _REFUSED = "x-langwatch-handled-error"
 
 
@@ -53,7 +56,7 @@ def refusal(refused: Refused, identity: Identity, dialect: Dialect | None) -> An
         "type": _error_type(fault, dialect),
         "code": fault.code,
         "message": _message(refused),
-        "param": None,
+        "param": refused.facts.get("param"),
     }
     meta = _meta(refused)
     if meta:

@@ -16,6 +16,7 @@ from core.database import serialise_inbox, transaction
 from core.models.gateway import VirtualKey
 from core.models.leasing import Amount, charge
 from core.models.ledger import InboxRow, LedgerRow
+from core.models.policy_events import audit_policies
 
 COLUMNS: tuple[str, ...] = tuple(LedgerRow._meta.fields)
 # What an admission says of a call; everything else is said by its settlement.
@@ -234,6 +235,7 @@ def _book(
     for owner, amounts in by_owner.items():
         charge(owner, amounts)
     _mark_used(settled)
+    audit_policies(((row, first[row["call_id"]].facts) for row in settled), now)
     by_organization: dict[str, list[dict[str, Any]]] = {}
     for row in settled:
         by_organization.setdefault(row["organization_id"], []).append(row)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from core.fault import Fault, Refused
 from proxy.bundle import Bundle, ProviderBinding
+from proxy.checks import NO_CHECKS, Checks, checks_of
 from proxy.dialects.dialect import Dialect
 from proxy.providers import sandbox
 from proxy.providers.provider import Headers, Outgoing, Provider, Signer, TokenNeed, Wanted
@@ -170,10 +171,11 @@ class RouteLanes:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
-    """A bundle with its lanes by request type."""
+    """A bundle with its lanes by request type, and what its calls are checked against."""
 
     bundle: Bundle
     lanes: dict[str, RouteLanes]
+    checks: Checks = NO_CHECKS
 
 
 class PlanBook:
@@ -188,7 +190,8 @@ class PlanBook:
         if plan is None or plan.bundle is not bundle:
             if len(self._plans) >= _MAX_PLANS:
                 self._plans.clear()
-            plan = Plan(bundle, {r.request_type: route_lanes(r, bundle) for r in _EXCHANGES})
+            lanes = {r.request_type: route_lanes(r, bundle) for r in _EXCHANGES}
+            plan = Plan(bundle, lanes, checks_of(bundle))
             self._plans[bundle.vk_id] = plan
         return plan
 

@@ -17,6 +17,7 @@ from proxy.pipeline.endings import BrokenAnswer, conclude
 from proxy.pipeline.limits import limits
 from proxy.pipeline.observe import record
 from proxy.pipeline.outgoing_headers import standing_headers, trace_headers
+from proxy.pipeline.policy import policy
 from proxy.pipeline.relay import relay
 from proxy.pipeline.route import read, route
 from proxy.pipeline.settle import settle
@@ -27,7 +28,7 @@ LOG = logging.getLogger(__name__)
 
 Stage = Callable[[Gateway, Call], Awaitable[None] | None]
 
-DECIDE: tuple[Stage, ...] = (authenticate, read, route, limits)
+DECIDE: tuple[Stage, ...] = (authenticate, read, route, policy, limits)
 """What is settled before a provider is called. A policy or a guard is a stage between these."""
 STAGES: tuple[Stage, ...] = (*DECIDE, dispatch, relay)
 

@@ -3,9 +3,10 @@
 import orjson
 import pytest
 
+from core.audit import verify
 from core.clock import to_ms, utcnow
 from core.database import connection
-from core.models import Budget, InboxRow, LedgerRow, LimitPeriod
+from core.models import AuditRow, Budget, InboxRow, LedgerRow, LimitPeriod
 from core.models.bookkeeping import record
 
 NOW = utcnow().replace(microsecond=0)
@@ -150,3 +151,29 @@ def test_bad_commands_are_named_and_the_rest_is_booked(budget):
         (6, "admission_missing"),
     ]
     assert answer.accepted == 2 and len(ledger()) == 1
+
+
+def test_what_policies_did_is_in_the_audit_log_once(budget):
+    finding = {"dimension": "tools", "pattern": "^bash$", "value": "bash", "rule": "policy_1"}
+    refused = settle(
+        command="failSpend", outcome="refused", code="tool_not_allowed", cost_nanousd=0
+    )
+    refused["payload"]["facts"] = {"policy_blocked": [finding], "policy_shadow": [finding]}
+    commands = [admit(principal_user_id="user_1"), refused]
+    record(commands, NOW)
+    record(commands, NOW)
+    record([admit("req_2"), settle("req_2", facts={"policy_shadow": [finding, finding]})], NOW)
+    with connection():
+        rows = list(AuditRow.select().order_by(AuditRow.id))
+    assert [(r.action, r.actor_id, r.target_id, r.surface) for r in rows] == [
+        ("gateway.policy.blocked", "user_1", "vk_1", "gateway"),
+        ("gateway.policy.shadow_hit", "user_1", "vk_1", "gateway"),
+        ("gateway.policy.shadow_hit", "vk_1", "vk_1", "gateway"),
+    ]
+    assert rows[0].after == {
+        "request_id": "req_1",
+        "request_type": "chat",
+        "model": "gpt-4o-mini-2024-07-18",
+        "findings": [finding],
+    }
+    assert verify("org_1") is None
