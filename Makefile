@@ -8,7 +8,7 @@ DEV_STAMP := $(VENV)/.development
 NODE_STAMP := tests/node/node_modules/.package-lock.json
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench clean
+.PHONY: help setup run test check fuzz bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ SCRATCH := $(shell test -w /dev/shm && df -Pk /dev/shm | awk 'NR == 2 && $$4 > 1
 
 test: check ## everything that must hold: check, then all tests
 	@$(if $(SCRATCH),TMPDIR=$(SCRATCH) PYTEST_DEBUG_TEMPROOT=$(SCRATCH)) $(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
+
+fuzz: setup ## fuzz one reader for longer than the tests do; ARGS="splice -max_total_time=600"
+	@$(BIN)/python -m tests.fuzz $(or $(ARGS),every -max_total_time=60)
 
 bench: setup ## measure against peers in the same run; prints ratios
 	@command -v nginx >/dev/null || deploy/install-system-package nginx-light

@@ -13,6 +13,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import fields
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 import orjson
@@ -27,6 +28,7 @@ _ATOMIC_BYTES = 4096
 """Up to here a write to a pipe that several workers share is never torn apart."""
 _STUCK_SECONDS = 5.0
 _MAX_MODEL_CHARACTERS = 200
+_LEVELS = {number: name for name, number in logging.getLevelNamesMapping().items()}
 _PASSWORD = re.compile(r"//[^/@\s]*@")
 COMPLETED, FAILED = "request_completed", "gateway_request_failed"
 
@@ -119,45 +121,65 @@ def _put(descriptor: int, data: bytes) -> bool:
     return True
 
 
-def _facts(entry: Entry) -> dict[str, object]:
-    facts: dict[str, object] = {
-        "method": entry.method,
-        "route": entry.route,
-        "status": entry.status,
-        "duration_ms": round(entry.seconds * 1000),
-        "request_id": entry.request_id,
-        "trace_id": entry.trace_id,
-        "span_id": entry.span_id,
-    }
-    for name in ("organization_id", "project_id", "virtual_key_id", "provider", "outcome", "code"):
-        if value := getattr(entry, name):
-            facts[name] = value
-    if entry.model:
-        facts["model"] = redact(entry.model[:_MAX_MODEL_CHARACTERS])
-    return facts
+def _json_line(entry: Entry) -> bytes:
+    head = f'{{"time":"{_moment(entry.at_s)}","level":"{_LEVELS[entry.level]}","program":"gateway"'
+    more = "".join([f',"{name}":"{value}"' for name, value in _named(entry) if value])
+    model = f',"model":"{_json_model(entry.model)}"' if entry.model else ""
+    return (
+        f'{head},"msg":"{_message(entry)}","method":"{entry.method}","route":"{entry.route}",'
+        f'"status":{entry.status},"duration_ms":{entry.seconds * 1000:.0f}{more}{model}}}\n'
+    ).encode()
+
+
+def _text_line(entry: Entry) -> bytes:
+    more = "".join([f' {name}="{value}"' for name, value in _named(entry) if value])
+    model = f' model="{_text_model(entry.model)}"' if entry.model else ""
+    return (
+        f'{_LEVELS[entry.level]} gateway msg="{_message(entry)}" method="{entry.method}" '
+        f'route="{entry.route}" status="{entry.status}" duration_ms="{entry.seconds * 1000:.0f}"'
+        f"{more}{model}\n"
+    ).encode()
+
+
+def _named(entry: Entry) -> tuple[tuple[str, str], ...]:
+    """Return what is only said where it is known. All of it is of our own making, so none needs escaping."""
+    return (
+        ("request_id", entry.request_id),
+        ("trace_id", entry.trace_id),
+        ("span_id", entry.span_id),
+        ("organization_id", entry.organization_id),
+        ("project_id", entry.project_id),
+        ("virtual_key_id", entry.virtual_key_id),
+        ("provider", entry.provider),
+        ("outcome", entry.outcome),
+        ("code", entry.code),
+    )
 
 
 def _message(entry: Entry) -> str:
     return FAILED if entry.level > logging.INFO else COMPLETED
 
 
-def _json_line(entry: Entry) -> bytes:
-    moment = datetime.fromtimestamp(entry.at_s, UTC).isoformat(timespec="milliseconds")
-    line = {"time": moment, "level": logging.getLevelName(entry.level), "program": "gateway"}
-    return orjson.dumps(line | {"msg": _message(entry)} | _facts(entry)) + b"\n"
+@lru_cache(maxsize=4)
+def _second(whole: int) -> str:
+    return datetime.fromtimestamp(whole, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
-def _text_line(entry: Entry) -> bytes:
-    facts = " ".join(f'{name}="{_plain(value)}"' for name, value in _facts(entry).items())
-    level = logging.getLevelName(entry.level)
-    return f'{level} gateway msg="{_message(entry)}" {facts}\n'.encode()
+def _moment(at_s: float) -> str:
+    whole = int(at_s)
+    return f"{_second(whole)}.{int((at_s - whole) * 1000):03d}+00:00"
 
 
-def _plain(value: object) -> object:
+@lru_cache(maxsize=1024)
+def _json_model(model: str) -> str:
+    return orjson.dumps(redact(model[:_MAX_MODEL_CHARACTERS])).decode()[1:-1]
+
+
+@lru_cache(maxsize=1024)
+def _text_model(model: str) -> str:
     # A line end in a model's name would start a line that somebody else wrote.
-    if isinstance(value, int):
-        return value
-    return str(value).encode("unicode_escape").decode().replace('"', r"\"")
+    plain = redact(model[:_MAX_MODEL_CHARACTERS]).encode("unicode_escape").decode()
+    return plain.replace('"', r"\"")
 
 
 def access_level(settings: Settings) -> int:

@@ -48,7 +48,7 @@ def members(text: bytes, start: int = 0) -> Iterator[Member]:
 def _name(token: bytes) -> str:
     try:
         return msgspec.json.decode(token, type=str)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeError):
         return ""
 
 
@@ -119,7 +119,11 @@ def without_null_usage(event: bytes) -> bytes:
     start = event.find(b"{")
     if start < 0:
         return event
-    found = [m for m in members(event, start) if m.name == "usage"]
+    try:
+        found = [m for m in members(event, start) if m.name == "usage"]
+    except ValueError:
+        # A brace in a comment or in a field of another name: nothing that a client reads as usage.
+        return event
     for member in reversed(found):
         if event[member.value_start : member.value_end] == b"null":
             event = _without(event, start, member)

@@ -4,7 +4,16 @@ from typing import Any
 
 import msgspec
 
-from proxy.dialects.dialect import Ask, Counts, Dialect, Reading, merged, text_bytes, token_count
+from proxy.dialects.dialect import (
+    UNREADABLE,
+    Ask,
+    Counts,
+    Dialect,
+    Reading,
+    merged,
+    text_bytes,
+    token_count,
+)
 from proxy.dialects.request_fields import check_request, refused_json
 
 _GENERATED = ("text", "thinking", "partial_json")
@@ -42,7 +51,7 @@ def read_request(body: bytes) -> Ask:
     """Return what a request asks for. Raises Refused: bad_request or missing_model."""
     try:
         request = _request.decode(body)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise refused_json(error) from None
     check_request(request.model, request.messages, "messages")
     limit = request.max_tokens
@@ -52,7 +61,7 @@ def read_request(body: bytes) -> Ask:
 
 
 def read_event(data: bytes, reading: Reading) -> None:
-    """Take in the data of one event. Raises msgspec.DecodeError when it is not JSON."""
+    """Take in the data of one event. Raises one of UNREADABLE when it is not JSON."""
     event = _event.decode(data)
     kind = event.type
     if kind == "content_block_delta":
@@ -69,7 +78,7 @@ def read_event(data: bytes, reading: Reading) -> None:
 
 
 def read_body(data: bytes, reading: Reading) -> None:
-    """Take in a whole answer. Raises msgspec.DecodeError when it is not JSON."""
+    """Take in a whole answer. Raises one of UNREADABLE when it is not JSON."""
     answer = _answer.decode(data)
     _note_names(answer.model, answer.id, reading)
     if isinstance(answer.usage, dict):

@@ -4,6 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import msgspec
+
+UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
+"""What decoding raises for bytes that are not JSON; text that is not UTF-8 has an error of its own."""
+
 
 class Ask(NamedTuple):
     """The few fields of a request that decisions need; all others pass unread."""

@@ -39,7 +39,8 @@ class EventSplitter:
         """Return the events that ``chunk`` completes, in order, without one that was skipped."""
         if not self._tail and chunk.endswith(b"\n\n") and b"\r" not in chunk:
             events = chunk.split(b"\n\n")
-            events.pop()
+            # Of three line ends in a row the last one opens the next event.
+            self._tail += events.pop()
             return [event + b"\n\n" for event in events]
         return self._split(chunk)
 

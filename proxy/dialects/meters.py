@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from proxy.dialects.dialect import Dialect, Reading
+from proxy.dialects.dialect import UNREADABLE, Dialect, Reading
 from proxy.dialects.event_stream import EventSplitter, data_of
 from proxy.splice import without_null_usage
 
@@ -177,7 +177,7 @@ class BodyMeter:
             if pieces:
                 self._read_body(pieces[0] if len(pieces) == 1 else b"".join(pieces), self.reading)
             self.reading.is_terminal = True
-        except (msgspec.DecodeError, RecursionError):
+        except UNREADABLE:
             self.reading.usage = None
         return []
 
@@ -276,7 +276,7 @@ def is_usage_only(event: bytes) -> bool:
     """Say whether an OpenAI chunk holds usage and no choice: the one that ``include_usage`` adds."""
     try:
         chunk = _chunk.decode(data_of(event) or b"")
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return False
     return chunk.choices == [] and isinstance(chunk.usage, dict)
 
@@ -291,6 +291,6 @@ def problem_in(read: Callable[[bytes, Reading], None], event: bytes, reading: Re
     except msgspec.ValidationError:
         # JSON, but not of the expected form: a vendor's extra, which is the client's to judge.
         return ""
-    except (msgspec.DecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         return str(error)
     return ""

@@ -5,7 +5,16 @@ from typing import Any
 import msgspec
 
 from core.fault import Fault, Refused
-from proxy.dialects.dialect import Ask, Counts, Dialect, Reading, merged, text_bytes, token_count
+from proxy.dialects.dialect import (
+    UNREADABLE,
+    Ask,
+    Counts,
+    Dialect,
+    Reading,
+    merged,
+    text_bytes,
+    token_count,
+)
 from proxy.dialects.request_fields import check_request, refused_json
 
 _DONE = b"[DONE]"
@@ -48,7 +57,7 @@ def read_request(body: bytes) -> Ask:
     """Return what a request asks for. Raises Refused: bad_request or missing_model."""
     try:
         request = _request.decode(body)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise refused_json(error) from None
     check_request(request.model, request.messages, "chat")
     limit, options = request.max_completion_tokens, request.stream_options
@@ -70,7 +79,7 @@ def _asks_usage(options: object) -> bool | None:
 
 
 def read_event(data: bytes, reading: Reading) -> None:
-    """Take in the data of one event. Raises msgspec.DecodeError when it is not JSON."""
+    """Take in the data of one event. Raises one of UNREADABLE when it is not JSON."""
     if data.strip() == _DONE:
         reading.is_terminal = reading.may_end = True
         return
@@ -88,7 +97,7 @@ def read_event(data: bytes, reading: Reading) -> None:
 
 
 def read_body(data: bytes, reading: Reading) -> None:
-    """Take in a whole answer. Raises msgspec.DecodeError when it is not JSON."""
+    """Take in a whole answer. Raises one of UNREADABLE when it is not JSON."""
     answer = _whole.decode(data)
     _note_names(answer, reading)
     if isinstance(answer.usage, dict):

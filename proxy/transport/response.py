@@ -7,6 +7,8 @@ import httptools
 from proxy.transport.limits import PoolLimits
 from proxy.transport.request import Headers
 
+_FIRST_BYTE = ord("H")
+
 
 class MalformedResponse(ValueError):
     """The upstream sent something that is not one well-framed HTTP/1.x response."""
@@ -76,10 +78,13 @@ class ResponseReader:
 
     def feed(self, data: bytes | memoryview) -> None:
         """Take bytes. Raises MalformedResponse; bytes after a complete answer only spoil the connection."""
-        self._received = True
         if self.complete:
             self.reusable = False
             return
+        was_received, self._received = self._received, True
+        if not was_received and data and data[0] != _FIRST_BYTE:
+            # llhttp would also take what RTSP and ICE answer.
+            raise MalformedResponse("the upstream does not speak HTTP")
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
