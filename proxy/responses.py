@@ -1,7 +1,7 @@
 """Turns a refusal into an answer, at the one edge of the gateway. Decides nothing about the refusal.
 
-The body satisfies the OpenAI and the Anthropic SDKs alike: ``type: error`` on top and an ``error``
-object with ``type``, ``code``, ``message`` and ``param``.
+The body has the form of the client's API. That of OpenAI and Anthropic is one: ``type: error`` on top and an
+``error`` object with ``type``, ``code``, ``message`` and ``param``.
 """
 
 import logging
@@ -12,7 +12,7 @@ import msgspec
 
 from core.clock import from_ms, isoformat
 from core.fault import Fault, Refused
-from proxy.dialects.dialect import Dialect
+from proxy.dialects.error_forms import OPENAI_ERRORS, ErrorForm
 from proxy.pipeline.identity import Identity
 from rules.pricing import NANOUSD_PER_USD
 
@@ -49,11 +49,11 @@ class Answer(NamedTuple):
     body: bytes
 
 
-def refusal(refused: Refused, identity: Identity, dialect: Dialect | None) -> Answer:
+def refusal(refused: Refused, identity: Identity, form: ErrorForm = OPENAI_ERRORS) -> Answer:
     """Return the answer to a refused request; the standing headers are added by the caller."""
     fault = refused.fault
     error: dict[str, object] = {
-        "type": _error_type(fault, dialect),
+        "type": _error_type(fault, form),
         "code": fault.code,
         "message": _message(refused),
         "param": refused.facts.get("param"),
@@ -68,14 +68,24 @@ def refusal(refused: Refused, identity: Identity, dialect: Dialect | None) -> An
         "trace_id": identity.trace_id,
         "span_id": identity.span_id,
     }
-    body = msgspec.json.encode({"type": "error", "error": error, "request_id": identity.request_id})
+    body = msgspec.json.encode(form.body(fault.status, error, identity.request_id))
     return Answer(fault.status, _headers(refused, len(body)), body)
 
 
-def error_event(fault_type: str, code: str, message: str) -> bytes:
-    """Return the server-sent event that ends a broken stream, in a form both SDK families parse."""
-    error = {"type": fault_type, "code": code, "message": message, "param": None}
-    return b"event: error\ndata: %b\n\n" % msgspec.json.encode({"type": "error", "error": error})
+def error_event(refused: Refused, code: str, form: ErrorForm, answer_id: str = "") -> bytes:
+    """Return what ends a broken stream of server-sent events, in the form of the client's API."""
+    return form.event(refused.fault.status, _late_error(refused, code, form), answer_id)
+
+
+def error_element(refused: Refused, code: str, form: ErrorForm, is_first: bool) -> bytes:
+    """Return what ends a broken stream that is a JSON array: a last element, and the bracket."""
+    body = form.body(refused.fault.status, _late_error(refused, code, form), "")
+    return b"%b%b]" % (b"" if is_first else b",\r\n", msgspec.json.encode(body))
+
+
+def _late_error(refused: Refused, code: str, form: ErrorForm) -> dict[str, object]:
+    kind = _error_type(refused.fault, form)
+    return {"type": kind, "code": code, "message": _message(refused), "param": None}
 
 
 def json_answer(status: int, value: object, more: Headers | None = None) -> Answer:
@@ -96,12 +106,10 @@ def _message(refused: Refused) -> str:
     return refused.message or _SAID.get(refused.fault, refused.fault.hint)
 
 
-def _error_type(fault: Fault, dialect: Dialect | None) -> str:
+def _error_type(fault: Fault, form: ErrorForm) -> str:
     if fault is Fault.MISSING_API_KEY:
         return Fault.INVALID_API_KEY.code
-    if dialect is None or not dialect.error_types:
-        return fault.code
-    return dialect.error_types.get(fault.status, dialect.other_error_type)
+    return form.kind(fault.status, fault.code)
 
 
 def _at_fault(fault: Fault) -> str:

@@ -13,7 +13,7 @@ from core.secrets import Sealer, SealError, Secret
 
 SANDBOX = "sandbox"
 SANDBOX_URL = "sandbox://"
-TYPES = ("openai", "anthropic", "custom", SANDBOX)
+TYPES = ("openai", "anthropic", "gemini", "custom", SANDBOX)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from proxy.gateway import Gateway
 from proxy.pipeline.call import Call
 from proxy.pipeline.lanes import Lane
 from proxy.providers import sandbox
-from proxy.splice import renamed_model, with_usage_asked
+from proxy.splice import with_usage_asked
 from proxy.transport.leash import LeashReason
 
 
@@ -16,7 +16,11 @@ async def dispatch(gateway: Gateway, call: Call) -> None:
     if lane.binding.target is None:
         call.is_dispatched = True
         call.upstream = sandbox.answer(
-            call.route.request_type, call.ask, call.body, gateway.sandbox_pace
+            call.route.request_type,
+            call.ask,
+            call.body,
+            gateway.sandbox_pace,
+            call.scope["query_string"],
         )
         return
     if lane.token is not None and gateway.tokens.shown(lane.token) is None:
@@ -39,8 +43,8 @@ def outgoing(gateway: Gateway, call: Call, lane: Lane) -> tuple[bytes, bytes]:
     """
     provider, body, incoming = lane.provider, call.body, call.incoming
     wanted = lane.wanted(call.model, call.ask.is_streamed)
-    if wanted.model != call.ask.model and lane.wire.names_model_in_body:
-        body = renamed_model(body, wanted.model)
+    if wanted.model != call.ask.model:
+        body = lane.wire.renamed(body, call.ask, wanted.model)
     if provider.edit is not None:
         body = provider.edit(body, wanted, incoming.forwarded)
     if call.hides_usage:

@@ -13,7 +13,7 @@ from proxy.dialects.dialect import Dialect
 from proxy.providers import sandbox
 from proxy.providers.provider import Headers, Outgoing, Provider, Signer, TokenNeed, Wanted
 from proxy.providers.registry import FAMILIES, PROVIDERS
-from proxy.routes import TABLE, Route, Serves
+from proxy.routes import Route
 from proxy.transport.answer import header_block
 from proxy.transport.upstream import host_header
 
@@ -21,7 +21,6 @@ _MAX_PLANS = 20_000
 _MAX_TARGETS = 256
 """Past this a caller is inventing model names; their request lines are made all the same."""
 _MAX_NAMED = 10
-_EXCHANGES = tuple(route for route in TABLE if route.serves is Serves.EXCHANGE)
 
 
 @dataclass(slots=True, eq=False)
@@ -171,11 +170,18 @@ class RouteLanes:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
-    """A bundle with its lanes by request type, and what its calls are checked against."""
+    """A bundle with what its calls are checked against, and its lanes, worked out when a route is first called."""
 
     bundle: Bundle
-    lanes: dict[str, RouteLanes]
     checks: Checks = NO_CHECKS
+    _lanes: dict[str, RouteLanes] = field(default_factory=dict)
+
+    def lanes(self, route: Route) -> RouteLanes:
+        """Return the lanes of the bundle's providers on a route."""
+        lanes = self._lanes.get(route.path)
+        if lanes is None:
+            lanes = self._lanes[route.path] = route_lanes(route, self.bundle)
+        return lanes
 
 
 class PlanBook:
@@ -190,8 +196,7 @@ class PlanBook:
         if plan is None or plan.bundle is not bundle:
             if len(self._plans) >= _MAX_PLANS:
                 self._plans.clear()
-            lanes = {r.request_type: route_lanes(r, bundle) for r in _EXCHANGES}
-            plan = Plan(bundle, lanes, checks_of(bundle))
+            plan = Plan(bundle, checks_of(bundle))
             self._plans[bundle.vk_id] = plan
         return plan
 

@@ -22,15 +22,19 @@ def limits(gateway: Gateway, call: Call) -> Awaitable[None] | None:
     call.admitted_s = now_s = gateway.now_s()
     if call.route.pricing is Pricing.FREE:
         return _take(gateway, call, (), 0)
-    call.price = price = gateway.prices.price(lane.binding.type, call.model, now_s)
+    medium = call.route.pricing.medium
+    call.price = price = gateway.prices.price(lane.binding.type, call.model, now_s, medium)
     usual_tokens, margin = gateway.history.outlook(plan.bundle.vk_id, call.model)
-    call.estimate = estimate_usage(len(call.body), call.ask.max_tokens, usual_tokens)
+    if call.dialect.estimate is None:
+        call.estimate = estimate_usage(len(call.body), call.ask.max_tokens, usual_tokens)
+    else:
+        call.estimate = call.dialect.estimate(call.ask, len(call.body), price.unit)
     call.estimate_nanousd = cost_nanousd(call.estimate, price)
     charged = plan.bundle.limits
     if not price.is_known:
         charged = _unpriced(charged, call.model)
     amount = int(call.estimate_nanousd * margin)
-    if usual_tokens is None:
+    if usual_tokens is None and not price.unit:
         # Many first calls at once would otherwise pass on a guess that nothing has confirmed yet.
         amount = max(amount, cost_nanousd(ORDINARY_CALL, price))
     return _take(gateway, call, charged, amount)
