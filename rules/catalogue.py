@@ -22,13 +22,9 @@ from rules.pricing import (
     Price,
     Rates,
 )
+from rules.provider_types import TYPES
 
-_CATALOGUE_PROVIDER = {
-    "openai": "openai",
-    "anthropic": "anthropic",
-    "gemini": "google",
-    "azure": "azure",
-}
+_CATALOGUE_PROVIDER = {row.name: row.catalogue for row in TYPES.values() if row.catalogue}
 _SANDBOX_PRICE = Price(
     Rates(1_000_000_000, 4_000_000_000, 100_000_000, 1_250_000_000, 2_000_000_000), (), "sandbox"
 )

@@ -260,8 +260,9 @@ class _Applying:
             provider.name,
             provider.type,
             provider.base_url,
-            provider.api_key,
+            provider.credential,
             is_operator_address=provider.type != providers.SANDBOX,
+            settings=provider.settings,
         )
 
         def work() -> None:

@@ -127,6 +127,7 @@ def _provider(row: Provider, sealers: Sealers) -> dict[str, Any] | None:
         "base_url": row.base_url,
         "credential": sealed,
         "allow_private": row.is_operator_address or row.type == SANDBOX,
+        "settings": row.settings,
     }
 
 

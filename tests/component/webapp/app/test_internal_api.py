@@ -134,7 +134,7 @@ def test_resolves_a_key_to_claims_and_bundle(tmp_path: Path) -> None:
     config = body["config"]
     assert [p["name"] for p in config["providers"]] == ["openai-main", "anthropic-main"]
     assert config["providers"][0]["base_url"] == "https://api.openai.com/v1"
-    assert config["providers"][1]["credential"] is None
+    assert config["providers"][1]["settings"] == {}
     sealer = sealer_for(settings.internal_secret, "bundle")
     opened = sealer.open(config["providers"][0]["credential"], f"provider:{org.openai.id}")
     assert opened.reveal() == "sk-up"
