@@ -103,6 +103,13 @@ class Settings:
         "secret",
         "Seals credentials in the database; made in the data directory when unset.",
     )
+    master_key_previous: Secret = _row(
+        "LANGWATCH_MASTER_KEY_PREVIOUS",
+        Secret,
+        Secret(""),
+        "secret",
+        "The master key before a rotation; it still opens what it sealed, until `langwatch secrets rotate` has run.",
+    )
     internal_secret: Secret = _row(
         "LW_GATEWAY_INTERNAL_SECRET",
         Secret,
@@ -137,6 +144,13 @@ class Settings:
         Secret(""),
         "secret",
         "Hashes virtual keys and source secrets; derived from the master key when unset.",
+    )
+    pepper_previous: Secret = _row(
+        "LW_VIRTUAL_KEY_PEPPER_PREVIOUS",
+        Secret,
+        Secret(""),
+        "secret",
+        "The pepper before a rotation; secrets hashed with it are still found, and hashed anew when they are used.",
     )
     allowed_private_networks: tuple[Network, ...] = _row(
         "LANGWATCH_ALLOWED_PRIVATE_NETWORKS",
