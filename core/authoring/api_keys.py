@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 
 from core.authoring import bindings
 from core.authoring.actor import Actor
-from core.authoring.rehashing import rehashed
 from core.authoring.record import Target, audited, change, snapshot
+from core.authoring.rehashing import rehashed
 from core.authoring.validation import Complaints, name_error, not_found
 from core.database import connection, transaction
 from core.grants import API_KEY, SERVICE_ACCOUNT, USER

@@ -17,8 +17,9 @@ def rehashed(row: Row, hashes: Sequence[str]) -> Row:
     model = type(row)
     key = model._meta.fields["id"]
     for name in _COLUMNS:
-        field, held = model._meta.fields[name], getattr(row, name)
-        if held in hashes[1:]:
+        field = model._meta.fields.get(name)
+        held = None if field is None else getattr(row, name)
+        if field is not None and held in hashes[1:]:
             with transaction():
                 model.update({name: hashes[0]}).where(
                     key == row.__data__["id"], field == held
