@@ -4,7 +4,7 @@ import difflib
 import ipaddress
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,13 @@ class Setting:
     def is_secret(self) -> bool:
         """True when the value may also come from the file that ``NAME_FILE`` names."""
         return self.parse is Secret
+
+
+def row(names: str, parse: Callable[[str], Any], default: Any, unit: str, sentence: str) -> Any:
+    """Return the field of a settings class that this row describes; ``names`` are separated by spaces."""
+    return field(
+        metadata={"setting": Setting(tuple(names.split()), parse, default, unit, sentence)}
+    )
 
 
 def whole(text: str) -> int:

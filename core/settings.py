@@ -3,347 +3,152 @@
 Nothing else reads the environment, but for secrets that a configuration file names (``…_env``).
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from core import setting_values as value
-from core.secrets import Secret
-from core.setting_values import MIB, Network, Setting, SettingsError
+from core.gateway_settings import ENTRA_AT, GOOGLE_TOKENS_AT, GatewaySettings
+from core.setting_values import Network, Setting, SettingsError, row
 
-__all__ = ["CLIENT_VARIABLES", "TABLE", "Network", "Setting", "Settings", "SettingsError", "load"]
+__all__ = [
+    "CLIENT_VARIABLES",
+    "ENTRA_AT",
+    "GOOGLE_TOKENS_AT",
+    "TABLE",
+    "Network",
+    "Setting",
+    "Settings",
+    "SettingsError",
+    "load",
+]
 
 GOVERNANCE_FLAG = "release_ui_ai_governance_enabled"
-GOOGLE_TOKENS_AT = "https://oauth2.googleapis.com/token"
-ENTRA_AT = "https://login.microsoftonline.com"
 GATEWAY_MENU_FLAG = "release_ui_ai_gateway_menu_enabled"
 
 
-def _row(names: str, parse: Callable[[str], Any], default: Any, unit: str, sentence: str) -> Any:
-    return field(
-        metadata={"setting": Setting(tuple(names.split()), parse, default, unit, sentence)}
-    )
-
-
 @dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(GatewaySettings):
     """Every setting, resolved. Defaults suit one machine and loopback."""
 
-    data_dir: Path = _row(
+    data_dir: Path = row(
         "LANGWATCH_DATA_DIR",
         Path,
         Path("var"),
         "path",
         "Where the databases, the lake, the spool and generated secrets are kept; created with mode 0700.",
     )
-    database_url: str = _row(
+    database_url: str = row(
         "DATABASE_URL",
         value.database,
         "",
         "url",
         "The control database; a SQLite file in the data directory when unset.",
     )
-    lake_data_path: str = _row(
+    lake_data_path: str = row(
         "LANGWATCH_LAKE_DATA_PATH",
         str,
         "",
         "path",
         "Where the lake keeps its Parquet files, a directory or an s3:// address; a directory in the data directory when unset.",
     )
-    web_host: str = _row(
+    web_host: str = row(
         "LANGWATCH_WEB_HOST", str, "127.0.0.1", "host", "The address the web app listens on."
     )
-    web_port: int = _row(
+    web_port: int = row(
         "LANGWATCH_WEB_PORT",
         value.port,
         5560,
         "port",
         "The port of the web app; 0 takes a free one.",
     )
-    gateway_address: tuple[str, int] = _row(
+    gateway_address: tuple[str, int] = row(
         "SERVER_ADDR GATEWAY_LISTEN_ADDR",
         value.address,
         ("127.0.0.1", 5563),
         "host:port",
         "Where the gateway listens; port 0 takes a free one.",
     )
-    gateway_workers: int = _row(
+    gateway_workers: int = row(
         "LANGWATCH_GATEWAY_WORKERS",
         value.whole,
         1,
         "processes",
         "How many gateway processes share the port.",
     )
-    web_url: str = _row(
+    web_url: str = row(
         "LANGWATCH_PUBLIC_URL",
         value.url,
         "",
         "url",
         "The address under which browsers reach the web app; taken from the listener when unset.",
     )
-    gateway_url: str = _row(
+    gateway_url: str = row(
         "LW_GATEWAY_PUBLIC_URL",
         value.url,
         "",
         "url",
         "The address under which tools reach the gateway; taken from the listener when unset.",
     )
-    control_plane_url: str = _row(
+    control_plane_url: str = row(
         "LW_GATEWAY_BASE_URL GATEWAY_CONTROL_PLANE_URL",
         value.url,
         "http://127.0.0.1:5560",
         "url",
         "Where a gateway finds the control plane.",
     )
-    master_key: Secret = _row(
-        "LANGWATCH_MASTER_KEY",
-        Secret,
-        Secret(""),
-        "secret",
-        "Seals credentials in the database; made in the data directory when unset.",
-    )
-    master_key_previous: Secret = _row(
-        "LANGWATCH_MASTER_KEY_PREVIOUS",
-        Secret,
-        Secret(""),
-        "secret",
-        "The master key before a rotation; it still opens what it sealed, until `langwatch secrets rotate` has run.",
-    )
-    internal_secret: Secret = _row(
-        "LW_GATEWAY_INTERNAL_SECRET",
-        Secret,
-        Secret(""),
-        "secret",
-        "Signs the calls between gateway and control plane; made in the data directory when unset.",
-    )
-    internal_secret_previous: Secret = _row(
-        "LW_GATEWAY_INTERNAL_SECRET_PREVIOUS",
-        Secret,
-        Secret(""),
-        "secret",
-        "The internal secret before a rotation, still accepted.",
-    )
-    jwt_secret: Secret = _row(
-        "LW_GATEWAY_JWT_SECRET",
-        Secret,
-        Secret(""),
-        "secret",
-        "Signs key claims; derived from the internal secret when unset.",
-    )
-    jwt_secret_previous: Secret = _row(
-        "LW_GATEWAY_JWT_SECRET_PREVIOUS",
-        Secret,
-        Secret(""),
-        "secret",
-        "The claim secret before a rotation, still accepted.",
-    )
-    pepper: Secret = _row(
-        "LW_VIRTUAL_KEY_PEPPER",
-        Secret,
-        Secret(""),
-        "secret",
-        "Hashes virtual keys and source secrets; derived from the master key when unset.",
-    )
-    pepper_previous: Secret = _row(
-        "LW_VIRTUAL_KEY_PEPPER_PREVIOUS",
-        Secret,
-        Secret(""),
-        "secret",
-        "The pepper before a rotation; secrets hashed with it are still found, and hashed anew when they are used.",
-    )
-    allowed_private_networks: tuple[Network, ...] = _row(
-        "LANGWATCH_ALLOWED_PRIVATE_NETWORKS",
-        value.networks,
-        (),
-        "CIDR list",
-        "Private ranges that addresses entered by a tenant may point at.",
-    )
-    max_body_bytes: int = _row(
-        "SERVER_MAX_REQUEST_BODY_BYTES",
-        value.whole,
-        32 * MIB,
-        "bytes",
-        "The largest request body the gateway takes.",
-    )
-    drain_delay_seconds: float = _row(
-        "SERVER_DRAIN_DELAY_SECONDS",
-        value.seconds,
-        5.0,
-        "seconds",
-        "How long a stopping gateway still accepts requests after its readiness turned off.",
-    )
-    graceful_seconds: float = _row(
-        "SERVER_GRACEFUL_SECONDS",
-        value.seconds,
-        15.0,
-        "seconds",
-        "How long a stopping gateway waits for running requests.",
-    )
-    connect_seconds: float = _row(
-        "LANGWATCH_UPSTREAM_CONNECT_SECONDS",
-        value.seconds,
-        10.0,
-        "seconds",
-        "How long connecting to a provider may take.",
-    )
-    first_byte_seconds: float = _row(
-        "LANGWATCH_UPSTREAM_FIRST_BYTE_SECONDS",
-        value.seconds,
-        600.0,
-        "seconds",
-        "How long a provider may think before its first byte.",
-    )
-    between_bytes_seconds: float = _row(
-        "LANGWATCH_UPSTREAM_IDLE_SECONDS",
-        value.seconds,
-        120.0,
-        "seconds",
-        "How long a provider may fall silent within an answer.",
-    )
-    whole_call_seconds: float = _row(
-        "LANGWATCH_UPSTREAM_TOTAL_SECONDS",
-        value.seconds,
-        3600.0,
-        "seconds",
-        "How long one call may take in all.",
-    )
-    client_write_seconds: float = _row(
-        "LANGWATCH_CLIENT_WRITE_SECONDS",
-        value.seconds,
-        60.0,
-        "seconds",
-        "How long a client may refuse to read before its call is cancelled.",
-    )
-    upstream_ca_file: str = _row(
-        "LANGWATCH_UPSTREAM_CA_FILE",
-        str,
-        "",
-        "path",
-        "Certificates that providers are checked against, in place of the system's.",
-    )
-    google_token_url: str = _row(
-        "LANGWATCH_GOOGLE_TOKEN_URL",
-        value.url,
-        GOOGLE_TOKENS_AT,
-        "url",
-        "Where the tokens of Google service accounts are had.",
-    )
-    entra_url: str = _row(
-        "LANGWATCH_ENTRA_URL",
-        value.url,
-        ENTRA_AT,
-        "url",
-        "Where the tokens of Microsoft Entra applications are had; the tenant follows in the path.",
-    )
-    spool_max_bytes: int = _row(
-        "LW_GATEWAY_SPEND_SPOOL_MAX_BYTES",
-        value.whole,
-        1024 * MIB,
-        "bytes",
-        "How much unshipped record a gateway worker may keep before it refuses calls.",
-    )
-    ship_interval_seconds: float = _row(
-        "LW_GATEWAY_SPEND_FLUSH_INTERVAL_SECONDS",
-        value.seconds,
-        0.5,
-        "seconds",
-        "How often a gateway worker ships its records.",
-    )
-    lease_outage_seconds: float = _row(
-        "LANGWATCH_LEASE_OUTAGE_SECONDS",
-        value.seconds,
-        300.0,
-        "seconds",
-        "How long a gateway admits against its last lease while the control plane is away.",
-    )
-    stale_bundle_seconds: float = _row(
-        "LW_GATEWAY_AUTH_CACHE_HARD_GRACE_SECONDS",
-        value.seconds,
-        21600.0,
-        "seconds",
-        "How long a key that is already known is served while the control plane is away.",
-    )
-    allow_insecure: bool = _row(
-        "GATEWAY_ALLOW_INSECURE",
-        value.flag,
-        False,
-        "0 or 1",
-        "Lets a gateway on its own start without secrets of its own, for trying it out on one machine.",
-    )
-    netcheck_hosts: tuple[str, ...] = _row(
-        "GATEWAY_STARTUP_NETCHECK_HOSTS",
-        value.names,
-        (),
-        "host:port list",
-        "Hosts a gateway must be able to reach before it says it has started.",
-    )
-    force_flags: tuple[str, ...] = _row(
+    force_flags: tuple[str, ...] = row(
         "FEATURE_FLAG_FORCE_ENABLE",
         value.names,
         (),
         "flag list",
         "Interface flags to turn on for everyone.",
     )
-    governance_flag: str = _row(
+    governance_flag: str = row(
         "RELEASE_UI_AI_GOVERNANCE_ENABLED",
         value.one_of("", "0", "1"),
         "",
         "0 or 1",
         "Turns the governance interface on or off, over any other rule.",
     )
-    ingest_rate_limit_off: bool = _row(
+    ingest_rate_limit_off: bool = row(
         "LW_INGEST_RATE_LIMIT_DISABLED",
         value.flag,
         False,
         "0 or 1",
         "Turns off the limit of 60 deliveries a minute from one address.",
     )
-    trusted_proxies: tuple[Network, ...] = _row(
+    trusted_proxies: tuple[Network, ...] = row(
         "LANGWATCH_TRUSTED_PROXIES",
         value.networks,
         (),
         "CIDR list",
         "Reverse proxies whose X-Forwarded-For is believed.",
     )
-    drain_tick_seconds: float = _row(
+    drain_tick_seconds: float = row(
         "LANGWATCH_DRAIN_INTERVAL_SECONDS",
         value.seconds,
         1.0,
         "seconds",
         "How often the streamer moves the inbox into the lake.",
     )
-    evaluate_seconds: float = _row(
+    evaluate_seconds: float = row(
         "LANGWATCH_EVALUATE_INTERVAL_SECONDS",
         value.seconds,
         60.0,
         "seconds",
         "How often anomaly rules run when nothing arrives.",
     )
-    log_level: str = _row(
+    log_level: str = row(
         "LOG_LEVEL GATEWAY_LOG_LEVEL",
         value.one_of("debug", "info", "warning", "error"),
         "info",
         "level",
         "The least level that is logged.",
     )
-    log_format: str = _row(
+    log_format: str = row(
         "LOG_FORMAT", value.one_of("text", "json"), "text", "text or json", "How log lines look."
-    )
-
-    access_log: str = _row(
-        "LANGWATCH_ACCESS_LOG",
-        value.one_of("all", "failed", "off"),
-        "all",
-        "all, failed or off",
-        "Which requests to the gateway get a log line.",
-    )
-    metrics_token: Secret = _row(
-        "LW_GATEWAY_METRICS_TOKEN",
-        Secret,
-        Secret(""),
-        "secret",
-        "What a scraper of the gateway's /metrics presents as a bearer token; unset, it answers private addresses only.",
     )
 
     @property
@@ -368,7 +173,8 @@ class Settings:
         return name in self.force_flags
 
 
-TABLE: dict[str, Setting] = {f.name: f.metadata["setting"] for f in fields(Settings)}
+_OWN_FIRST = sorted(fields(Settings), key=lambda one: one.name not in Settings.__annotations__)
+TABLE: dict[str, Setting] = {one.name: one.metadata["setting"] for one in _OWN_FIRST}
 
 # Read by the command line on a laptop, not by the programs; known here so that they are not called unknown.
 CLIENT_VARIABLES = {
