@@ -31,14 +31,18 @@ _SAID = {
     Fault.LEDGER_FULL: "The call could not be recorded, so it was not made.",
 }
 """What happened, where the refusal itself brings no words; what to do about it is the tip."""
+_TYPES = {Fault.VK_RATE_LIMIT_EXCEEDED: Fault.RATE_LIMIT_EXCEEDED.code}
+"""The error type, where it is wider than the code and no dialect has its own word."""
 _RETRY_SOON_SECONDS = 1
 _MAX_RETRY_AFTER_SECONDS = 400 * 86_400
 _PROVIDER_FAULTS = frozenset({Fault.PROVIDER_ERROR, Fault.UPSTREAM_TIMEOUT})
 _PUBLIC_FACTS = (
-    *("request_type", "provider", "model", "reachable", "allowed_methods"),
+    *("request_type", "provider", "provider_id", "model", "reachable", "allowed_methods"),
     *("tool", "url", "rule", "pattern", "guardrail", "guardrail_id", "found"),
+    *("dimension", "limit"),
 )
 _REFUSED = "x-langwatch-handled-error"
+_DIMENSION = b"x-langwatch-ratelimit-dimension"
 
 
 class Answer(NamedTuple):
@@ -109,7 +113,7 @@ def _message(refused: Refused) -> str:
 def _error_type(fault: Fault, form: ErrorForm) -> str:
     if fault is Fault.MISSING_API_KEY:
         return Fault.INVALID_API_KEY.code
-    return form.kind(fault.status, fault.code)
+    return form.kind(fault.status, _TYPES.get(fault, fault.code))
 
 
 def _at_fault(fault: Fault) -> str:
@@ -130,6 +134,8 @@ def _meta(refused: Refused) -> dict[str, object]:
         amount = facts.get(f"{name}_nanousd")
         if isinstance(amount, int):
             meta[f"{name}_usd"] = usd(amount)
+    if "provider_id" in facts:
+        meta["budget_provider"] = facts["provider_id"]
     resets_at_ms = facts.get("resets_at_ms")
     if isinstance(resets_at_ms, int):
         meta["resets_at"] = isoformat(from_ms(resets_at_ms))
@@ -150,6 +156,8 @@ def _headers(refused: Refused, body_bytes: int) -> Headers:
         headers.append((b"retry-after", b"%d" % retry_after))
     if fault is Fault.BUDGET_EXCEEDED and "scope" in refused.facts:
         headers.append((b"x-langwatch-budget-blocked-by", str(refused.facts["scope"]).encode()))
+    if "dimension" in refused.facts:
+        headers.append((_DIMENSION, str(refused.facts["dimension"]).encode()))
     if fault is Fault.METHOD_NOT_ALLOWED and "allowed_methods" in refused.facts:
         headers.append((b"allow", str(refused.facts["allowed_methods"]).encode()))
     if fault is Fault.UPGRADE_REQUIRED:

@@ -22,6 +22,8 @@ class Provider(Model):
     credential_set_at = UtcField(null=True)
     is_operator_address = BooleanField(default=False)
     """True when the operator wrote the address in a configuration file, so that it may be private."""
+    rate_limits = JsonField(default=dict)
+    """Some of rpm, tpm and rpd, over all keys that use it."""
     created_at = UtcField()
     updated_at = UtcField()
     archived_at = UtcField(null=True)

@@ -10,6 +10,7 @@ from proxy.pipeline.records import Settled, settlement_line
 from proxy.routes import Pricing
 from rules.estimates import BYTES_PER_TOKEN
 from rules.pricing import CHARACTERS, FREE_PRICE, SECONDS, Price, cost_nanousd
+from rules.rates import Amounts
 from rules.usage import Usage
 
 
@@ -19,18 +20,27 @@ def settle(gateway: Gateway, call: Call) -> None:
         return
     call.is_settled = True
     settled = settled_of(gateway, call)
-    hold = call.hold
+    hold, used = call.hold, used_of(call, settled)
     if hold is None:
         try:
-            gateway.spool.append(settlement_line(gateway, call, settled))
+            gateway.spool.append(settlement_line(gateway, call, settled, used))
         except Refused:
             # Nothing was spent and nobody was called: the refusal itself says that the ledger is full.
             return
         return
-    gateway.spool.append_settlement(
-        settlement_line(gateway, call, settled), hold, settled.cost_nanousd
-    )
-    gateway.holds.settle(hold, settled.cost_nanousd)
+    gateway.spool.append_settlement(settlement_line(gateway, call, settled, used), hold, used)
+    gateway.holds.settle(hold, used)
+    for part in hold.more:
+        gateway.holds.settle(part, used if part.used is None else part.used)
+
+
+def used_of(call: Call, settled: Settled) -> Amounts:
+    """Return what a call counts in its limits: money, requests, tokens.
+
+    One that was refused before a provider saw it counts nowhere.
+    """
+    is_request = call.is_dispatched or call.outcome is Outcome.COMPLETED
+    return settled.cost_nanousd, int(is_request), sum(settled.usage)
 
 
 def settled_of(gateway: Gateway, call: Call) -> Settled:

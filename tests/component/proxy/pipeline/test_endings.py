@@ -36,7 +36,7 @@ async def the_end(here: Site) -> dict:
     told = await here.the_settlement()
     await here.at_rest()
     assert sum(line["command"] == "admitSpend" for line in here.lines) == 1
-    assert here.limit.current.unacked_nanousd == told["cost_nanousd"]
+    assert here.limit.current.unacked == told["cost_nanousd"]
     return told
 
 
@@ -197,7 +197,7 @@ async def leaves_at_authentication(here: Site, client, send) -> None:
 
 
 async def leaves_in_the_queue(here: Site, client, send) -> None:
-    here.limit.current.available_nanousd = 0
+    here.limit.current.available = 0
     await send("")
     await until(lambda: here.limit.waiting == 1)
 
@@ -252,7 +252,7 @@ async def test_leaving_at_any_wait_frees_everything_and_books_once(
         await here.at_rest()
         assert [told["outcome"] for told in here.settled] == ["cancelled"] * is_booked
         assert here.limit.waiting == 0
-        assert here.limit.current.available_nanousd + here.limit.current.unacked_nanousd in (
+        assert here.limit.current.available + here.limit.current.unacked in (
             10**15,
             0,
         )

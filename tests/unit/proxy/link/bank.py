@@ -11,7 +11,7 @@ from rules.windows import Window
 START_S = 1_750_000_000.0
 
 
-def terms(limit_nanousd: int, **changes: object) -> Terms:
+def terms(amount: int, **changes: object) -> Terms:
     """A blocking monthly project budget, but for ``changes``."""
     values: dict[str, object] = {
         "id": "bud_1",
@@ -20,7 +20,7 @@ def terms(limit_nanousd: int, **changes: object) -> Terms:
         "scope_id": "prj_1",
         "window": Window.TOTAL,
         "anchor_ms": None,
-        "limit_nanousd": limit_nanousd,
+        "amount": amount,
         "on_breach": "block",
         "on_unpriced": "flat",
         "on_outage": "block",
@@ -53,10 +53,8 @@ class Bank:
     def lease(self, owner: str, plan: Round) -> list[LeaseState]:
         for gift in plan.gifts:
             leases = self.account(gift.limit_id, gift.period_start_ms).leases
-            leases[owner] = max(0, leases.get(owner, 0) - gift.amount_nanousd)
-        return [
-            self._grant(owner, w.limit_id, w.period_start_ms, w.amount_nanousd) for w in plan.wants
-        ]
+            leases[owner] = max(0, leases.get(owner, 0) - gift.amount)
+        return [self._grant(owner, w.limit_id, w.period_start_ms, w.amount) for w in plan.wants]
 
     def _grant(self, owner: str, limit_id: str, start_ms: int, amount: int) -> LeaseState:
         if limit_id not in self.limits:
@@ -100,9 +98,10 @@ class Worker:
 
     def request(self, amount: int) -> QueuedCall | Hold:
         """Ask for a hold; a call that has to wait stands in ``queue``."""
-        taken = self.holds.take(self.limits, amount, self.now_s)
+        amounts = (amount, 1, amount)
+        taken = self.holds.take(self.limits, amounts, self.now_s)
         if isinstance(taken, LimitState):
-            waiter = QueuedCall(self.limits, amount, self.now_s)
+            waiter = QueuedCall(self.limits, (amount or 1, 1, amount), self.now_s)
             self.holds.waiters[waiter] = None
             self.queue.append(waiter)
             self.holds.serve(self.now_s)
@@ -122,15 +121,16 @@ class Worker:
 
     def _begin(self, hold: Hold) -> None:
         blocking = [p for p in hold.periods if p.limit.blocks]
-        lowest = min((p.available_nanousd for p in blocking), default=0)
-        self.under_way.append(Call(hold, min(hold.amount_nanousd, max(0, -lowest))))
+        lowest = min((p.available for p in blocking), default=0)
+        self.under_way.append(Call(hold, min(hold.amounts[0], max(0, -lowest))))
 
     def finish(self, call: Call, cost: int) -> None:
         """End a call; its cost waits to be shipped."""
         self.under_way.remove(call)
-        self.holds.settle(call.hold, cost)
+        used = (cost, 1, cost)
+        self.holds.settle(call.hold, used)
         for period in call.hold.periods:
-            self.costs[period] = self.costs.get(period, 0) + cost
+            self.costs[period] = self.costs.get(period, 0) + used[period.unit]
         self.look()
 
     def ship(self) -> None:
