@@ -263,6 +263,7 @@ class _Applying:
             provider.credential,
             is_operator_address=provider.type != providers.SANDBOX,
             settings=provider.settings,
+            rate_limits=provider.rate_limits,
         )
 
         def work() -> None:

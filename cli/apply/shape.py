@@ -82,6 +82,7 @@ class Provider:
     base_url: str
     credential: Secret | None
     settings: dict[str, Any]
+    rate_limits: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +239,13 @@ def _provider(entry: Entry) -> Provider:
     if is_needed and not (entry.optional("api_key_env") or entry.optional("credential_env")):
         entry.wrong("type", f"a provider of type {kind} needs `api_key_env`")
     return Provider(
-        entry.line, entry.text("name"), kind, address, credential, entry.free("settings")
+        entry.line,
+        entry.text("name"),
+        kind,
+        address,
+        credential,
+        entry.free("settings"),
+        entry.free("rate_limits"),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from core.authoring import provider_settings
 from core.authoring.actor import Actor
 from core.authoring.provider_settings import address_of, canonical_credential, canonical_settings
+from core.authoring.rate_limits import canonical, rate_limits_error
 from core.authoring.record import Target, announced, audited, change, snapshot
 from core.authoring.validation import Complaints, name_error, not_found
 from core.changes import Change, ChangeKind
@@ -39,6 +40,8 @@ class NewProvider:
     credential: Secret | None = None
     is_operator_address: bool = False
     settings: Mapping[str, Any] = field(default_factory=dict)
+    rate_limits: Mapping[str, int | None] | None = None
+    """Some of rpm, tpm and rpd, over all keys; None on update keeps what is stored."""
 
 
 def create(actor: Actor, new: NewProvider, sealer: Sealer, now: datetime) -> Provider:
@@ -168,6 +171,7 @@ def check_form(new: NewProvider, has_credential: bool, complaints: Complaints) -
 def _check(actor: Actor, new: NewProvider, own: Provider | None) -> None:
     complaints = Complaints()
     complaints.need(own is None or own.type == new.type, "type", "The type cannot be changed.")
+    complaints.add("rate_limits", rate_limits_error(new.rate_limits or {}))
     check_form(new, own is not None and own.sealed_credential is not None, complaints)
     taken = Provider.select().where(
         Provider.organization_id == actor.organization_id,
@@ -180,7 +184,8 @@ def _check(actor: Actor, new: NewProvider, own: Provider | None) -> None:
 
 
 def _columns(new: NewProvider) -> dict[str, Any]:
-    return {
+    rates = {} if new.rate_limits is None else {"rate_limits": canonical(new.rate_limits)}
+    return rates | {
         "name": new.name.strip(),
         "base_url": address_of(new.type, new.base_url, new.settings),
         "settings": canonical_settings(new.settings),
