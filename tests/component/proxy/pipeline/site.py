@@ -18,7 +18,7 @@ from core.fault import Fault, Refused
 from core.secrets import Secret
 from core.settings import Settings, load
 from proxy.app import create_app
-from proxy.bundle import Bundle, ProviderBinding, counting_terms
+from proxy.bundle import Bundle, ProviderBinding
 from proxy.gateway import Gateway
 from proxy.holds import Holds, HoldTiming, LimitState, Terms
 from proxy.providers.sandbox import Pace
