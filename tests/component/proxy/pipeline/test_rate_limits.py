@@ -139,7 +139,7 @@ def routed(here: Site) -> Call:
     call.body = orjson.dumps(chat())
     call.ask = call.dialect.read_request(call.body)
     call.plan = gateway.plans.of(here.keyring.bundle)
-    lanes = call.plan.lanes["chat"].by_prefix
+    lanes = call.plan.lanes(route).by_prefix
     call.chain = tuple(Choice(lanes[b.name], "gpt-4o-mini") for b in call.plan.bundle.providers)
     call.choose(call.chain[0])
     return call
