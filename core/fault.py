@@ -27,6 +27,12 @@ class Fault(enum.Enum):
         False,
         "Use a model that a provider of this key serves, or ask an administrator to add the provider.",
     )
+    MODEL_NOT_RECOGNIZED = _Row(
+        400,
+        logging.INFO,
+        False,
+        "Name the provider before a slash, or use a model that a provider of this key serves.",
+    )
     NO_PROVIDER_CONFIGURED = _Row(
         400, logging.INFO, False, "Ask an administrator to give this key at least one provider."
     )
@@ -117,12 +123,6 @@ class Fault(enum.Enum):
         503, logging.ERROR, True, "The budget could not be checked; try again shortly."
     )
     RATE_LIMIT_EXCEEDED = _Row(429, logging.INFO, True, "Wait as long as `Retry-After` says.")
-    VK_RATE_LIMIT_EXCEEDED = _Row(
-        429,
-        logging.INFO,
-        True,
-        "Wait as long as `Retry-After` says, or ask an administrator for a higher rate.",
-    )
     LEDGER_FULL = _Row(
         503,
         logging.ERROR,
@@ -136,6 +136,12 @@ class Fault(enum.Enum):
     PROVIDER_ERROR = _Row(502, logging.WARNING, True, "The provider failed; try again.")
     UPSTREAM_TIMEOUT = _Row(
         504, logging.WARNING, True, "The provider sent nothing in time; try again."
+    )
+    CIRCUIT_OPEN = _Row(
+        503,
+        logging.WARNING,
+        True,
+        "The providers of this key failed too often just now; wait as long as `Retry-After` says.",
     )
     SERVICE_UNAVAILABLE = _Row(503, logging.WARNING, True, "Try again shortly.")
     INTERNAL_ERROR = _Row(

@@ -42,7 +42,7 @@ class Setting:
 
 
 def row(names: str, parse: Callable[[str], Any], default: Any, unit: str, sentence: str) -> Any:
-    """Return the field of a settings class that this row describes; ``names`` are separated by spaces."""
+    """Return a dataclass field that is a row of the table; ``names`` are separated by blanks."""
     return field(
         metadata={"setting": Setting(tuple(names.split()), parse, default, unit, sentence)}
     )
@@ -53,6 +53,14 @@ def whole(text: str) -> int:
     number = int(text)
     if number < 0:
         raise ValueError("must not be negative")
+    return number
+
+
+def positive(text: str) -> int:
+    """Return a whole number above zero."""
+    number = int(text)
+    if number < 1:
+        raise ValueError("must be at least 1")
     return number
 
 

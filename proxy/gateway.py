@@ -10,6 +10,7 @@ from proxy.access_log import AccessLog, access_level
 from proxy.holds import Holds
 from proxy.keyring import Keyring
 from proxy.metrics import Metrics
+from proxy.pipeline.circuits import Circuits
 from proxy.pipeline.identity import Identities
 from proxy.pipeline.lanes import PlanBook
 from proxy.pipeline.prices import PriceBook
@@ -18,7 +19,10 @@ from proxy.providers.tokens import TokenBook
 from proxy.readiness import Readiness
 from proxy.spool import Spool
 from proxy.transport.upstream import UpstreamPool
+from rules.breaker import BreakerTerms
 from rules.estimates import OutputHistory
+from rules.makers import Makers
+from rules.strategies import Latencies
 
 
 def _version() -> str:
@@ -42,6 +46,8 @@ class Gateway:
     prices: PriceBook = field(default_factory=PriceBook)
     identities: Identities = field(default_factory=Identities)
     plans: PlanBook = field(default_factory=PlanBook)
+    latencies: Latencies = field(default_factory=Latencies)
+    makers: Makers = field(default_factory=Makers)
     sandbox_pace: Pace = field(default_factory=Pace)
     version: str = field(default_factory=_version)
     now_s: Callable[[], float] = time.time
@@ -52,12 +58,19 @@ class Gateway:
     access: AccessLog = field(init=False)
     version_bytes: bytes = field(init=False)
     tokens: TokenBook = field(init=False)
+    circuits: Circuits = field(init=False)
 
     def __post_init__(self) -> None:
         settings = self.settings
         access = AccessLog(access_level(settings), settings.log_format == "json")
         object.__setattr__(self, "access", access)
         object.__setattr__(self, "tokens", TokenBook(self.pool, self.settings, self.now_s))
+        terms = BreakerTerms(
+            settings.circuit_window_seconds,
+            settings.circuit_failures,
+            settings.circuit_cooldown_seconds,
+        )
+        object.__setattr__(self, "circuits", Circuits(terms))
         object.__setattr__(self, "version_bytes", self.version.encode())
         install_gauges(self)
 
@@ -73,4 +86,5 @@ def install_gauges(gateway: Gateway) -> None:
     metrics.source("gateway_log_lines_dropped_total", lambda: {(): gateway.access.dropped})
     metrics.gauge("gateway_auth_cache_size", lambda: {one: len(keyring)})
     metrics.gauge("gateway_spend_spool_bytes", lambda: {(): spool.unshipped_bytes})
+    metrics.gauge("gateway_circuit_state", gateway.circuits.gauge)
     metrics.gauge("gateway_draining", lambda: {(): int(gateway.readiness.draining)})

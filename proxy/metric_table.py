@@ -45,6 +45,7 @@ REQUESTS = "gateway_http_requests_total"
 REQUEST_SECONDS = "gateway_http_request_duration_seconds"
 PROVIDER_SECONDS = "gateway_provider_duration_seconds"
 ATTEMPTS = "gateway_provider_attempts_total"
+CIRCUITS = "gateway_circuit_state"
 FALLBACKS = "gateway_fallback_events_total"
 BUDGET_BLOCKS = "gateway_budget_blocks_total"
 CACHE_HITS = "gateway_cache_hits_total"
@@ -76,9 +77,9 @@ TABLE: tuple[Metric, ...] = (
         FALLBACKS, "from_credential to_credential", "Times a call went on to another account."
     ),
     _gauge(
-        "gateway_circuit_state",
+        CIRCUITS,
         "credential_id",
-        "Breaker of an account: 0 closed, 1 half open, 2 open.",
+        "Breaker of an account that failed lately: 0 closed, 1 open, 2 half open.",
     ),
     _counter("gateway_auth_cache_hits_total", "tier", "Keys found in memory."),
     _counter("gateway_auth_cache_misses_total", "tier", "Keys that had to be looked up elsewhere."),

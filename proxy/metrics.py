@@ -9,7 +9,16 @@ from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
-from proxy.metric_table import BUCKETS, BY_NAME, FOLDED, MAX_SERIES, TABLE, Kind, Metric
+from proxy.metric_table import (
+    BUCKETS,
+    BY_NAME,
+    CIRCUITS,
+    FOLDED,
+    MAX_SERIES,
+    TABLE,
+    Kind,
+    Metric,
+)
 
 Labels = tuple[str, ...]
 Series = dict[Labels, float]
@@ -148,10 +157,13 @@ def page(snapshots: Iterable[Snapshot]) -> str:
     counters: dict[str, Series] = {}
     gauges: dict[str, Series] = {}
     histograms: dict[str, dict[Labels, list[float]]] = {}
+    circuits: Series = {}
     for snapshot in snapshots:
+        circuits = _worst(circuits, dict(snapshot.gauges.pop(CIRCUITS, ())))
         counters = add_series(counters, snapshot.counters)
         gauges = add_series(gauges, snapshot.gauges)
         histograms = _add_cells(histograms, snapshot.histograms)
+    gauges[CIRCUITS] = circuits
     lines: list[str] = []
     for metric in TABLE:
         lines += [
@@ -168,6 +180,16 @@ def page(snapshots: Iterable[Snapshot]) -> str:
         for labels, value in sorted(series.items()):
             lines.append(f"{metric.name}{_labels(metric.labels, labels)} {_number(value)}")
     return "\n".join(lines) + "\n"
+
+
+def _worst(mine: Series, more: Series) -> Series:
+    """Return the worse of the states that workers see an account in: open, else half open, else closed."""
+    rank = (0, 2, 1)
+    worst = dict(mine)
+    for labels, state in more.items():
+        if rank[int(state)] >= rank[int(worst.get(labels, 0))]:
+            worst[labels] = state
+    return worst
 
 
 def _histogram(metric: Metric, labels: Labels, cell: list[float]) -> list[str]:

@@ -13,18 +13,14 @@ from typing import Any
 from genai_prices.data_snapshot import get_snapshot
 from genai_prices.types import TieredPrices
 
-from rules.pricing import (
-    CHARACTERS,
-    FLAT_PRICE,
-    FREE_PRICE,
-    NANOUSD_PER_USD,
-    SECONDS,
-    Price,
-    Rates,
-)
-from rules.provider_types import TYPES
+from rules.pricing import FLAT_PRICE, FREE_PRICE, NANOUSD_PER_USD, Price, Rates
 
-_CATALOGUE_PROVIDER = {row.name: row.catalogue for row in TYPES.values() if row.catalogue}
+_CATALOGUE_PROVIDER = {
+    "openai": "openai",
+    "anthropic": "anthropic",
+    "gemini": "google",
+    "azure": "azure",
+}
 _SANDBOX_PRICE = Price(
     Rates(1_000_000_000, 4_000_000_000, 100_000_000, 1_250_000_000, 2_000_000_000), (), "sandbox"
 )
@@ -37,21 +33,19 @@ def price_version() -> str:
     return f"genai-prices {importlib.metadata.version('genai-prices')}"
 
 
-def price_of(provider_type: str, model: str, day: datetime, medium: str = "") -> Price:
+def price_of(provider_type: str, model: str, day: datetime) -> Price:
     """Return the list price of a model on a day; the flat price when no catalogue knows it.
 
     ``provider_type`` is ours (openai, anthropic, custom, sandbox…); a custom endpoint is looked up by
     the model's name alone. Sandbox answers have a made-up price, so that budgets can be tried out.
-    ``medium`` is ``image`` or ``audio`` where a call is about pictures or sound, whose tokens have
-    their own price.
     """
     return _price_of(
-        provider_type, model[:200], day.replace(hour=0, minute=0, second=0, microsecond=0), medium
+        provider_type, model[:200], day.replace(hour=0, minute=0, second=0, microsecond=0)
     )
 
 
 @lru_cache(maxsize=_REMEMBERED_MODELS)
-def _price_of(provider_type: str, model: str, day: datetime, medium: str) -> Price:
+def _price_of(provider_type: str, model: str, day: datetime) -> Price:
     if provider_type == "sandbox":
         return _SANDBOX_PRICE
     try:
@@ -60,7 +54,7 @@ def _price_of(provider_type: str, model: str, day: datetime, medium: str) -> Pri
         )
     except LookupError:
         return FLAT_PRICE
-    return _convert(info.get_prices(day), medium)
+    return _convert(info.get_prices(day))
 
 
 def known_models(provider_type: str) -> Sequence[str]:
@@ -74,36 +68,19 @@ def known_models(provider_type: str) -> Sequence[str]:
     return ()
 
 
-def _convert(prices: Any, medium: str = "") -> Price:
+def _convert(prices: Any) -> Price:
     fields = [getattr(prices, name, None) for name in _FIELDS]
     if fields[0] is None and fields[1] is None:
-        return FREE_PRICE if _is_free(prices) else _by_the_piece(prices)
-    if medium:
-        fields[:2] = [
-            getattr(prices, f"{way}_{medium}_mtok", None) or fields[place]
-            for place, way in enumerate(("input", "output"))
-        ]
+        return FREE_PRICE if _is_free(prices) else FLAT_PRICE
     starts = sorted({t.start for f in fields if isinstance(f, TieredPrices) for t in f.tiers})
     tiers = tuple((start, _rates(fields, start)) for start in starts)
     return Price(_rates(fields, None), tiers, price_version())
-
-
-def _by_the_piece(prices: Any) -> Price:
-    """Return the price of a model that is billed by characters or by the length of a sound."""
-    for name, unit, per in _PIECES:
-        amount = getattr(prices, name, None)
-        if isinstance(amount, Decimal):
-            rates = Rates(int(amount * NANOUSD_PER_USD * _MILLION / per), 0, 0, 0, 0)
-            return Price(rates, (), price_version(), unit)
-    return FLAT_PRICE
 
 
 def _is_free(prices: Any) -> bool:
     return not any(value for key, value in vars(prices).items() if not key.startswith("_"))
 
 
-_MILLION = 1_000_000
-_PIECES = (("input_mchars", CHARACTERS, _MILLION), ("audio_hours", SECONDS, 3600))
 _FIELDS = (
     "input_mtok",
     "output_mtok",

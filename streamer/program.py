@@ -15,9 +15,8 @@ from core import process
 from core.clock import utcnow
 from core.database import database, migrate, open_database
 from core.lake import LakeBusy, LakeReader, LakeWriter, open_reader, open_writer
-from core.sealing import database_sealer
 from core.secret_files import prepare_data_dir, with_control_plane_secrets
-from core.secrets import Sealer
+from core.secrets import Sealer, sealer_for
 from core.settings import Settings
 from streamer import anomalies, upkeep
 from streamer.alerts import delivery
@@ -106,7 +105,7 @@ def _opened(settings: Settings) -> Iterator[Streamer]:
     reader = open_reader(settings)
     try:
         check_watermark(writer, utcnow())
-        sealer = database_sealer(settings)
+        sealer = sealer_for(settings.master_key)
         yield Streamer(settings, writer, reader, sealer, threading.Event())
     finally:
         reader.close()

@@ -23,7 +23,7 @@ COLUMNS = (
 _TOKENS = tuple(c for c in COLUMNS if c.endswith("_tokens"))
 _SETTLED = (
     *("outcome", "code", "status", "model", "duration_ms", *_TOKENS),
-    *("cost_nanousd", "is_estimated", "price_source"),
+    *("cost_nanousd", "is_estimated", "price_source", "provider_id", "provider_type"),
 )
 Row = dict[str, Any]
 

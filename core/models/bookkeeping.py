@@ -33,7 +33,7 @@ _SETTLED_COLUMNS = (
     *("is_estimated", "price_source", "usage_raw", "facts"),
 )
 _JSON_COLUMNS = ("usage_raw", "facts")
-_UPDATED_COLUMNS = (*_SETTLED_COLUMNS, "settled_at")
+_UPDATED_COLUMNS = (*_SETTLED_COLUMNS, "settled_at", "provider_id", "provider_type")
 
 
 class Admission(msgspec.Struct, forbid_unknown_fields=False):
@@ -55,7 +55,6 @@ class Admission(msgspec.Struct, forbid_unknown_fields=False):
     estimate_nanousd: int = 0
     price_source: str = ""
     charges: list[tuple[str, int]] = []
-    rates: list[tuple[str, int, int]] = []
     trace_id: str = ""
     span_id: str = ""
     parent_span_id: str = ""
@@ -84,10 +83,11 @@ class Settlement(msgspec.Struct, forbid_unknown_fields=False):
     price_source: str = ""
     usage_raw: Any = None
     charges: list[tuple[str, int]] = []
-    rates: list[tuple[str, int, int]] = []
-    """Rate limit, slot and amount, for each that the call counts in."""
     owner: str = ""
     admission: Admission | None = None
+    provider_id: str | None = None
+    """Given where another provider served the call than the one it was admitted for."""
+    provider_type: str = ""
     facts: dict[str, Any] | None = None
 
 
@@ -153,7 +153,6 @@ def _settlement(command: dict[str, Any]) -> Settlement:
         raise ValueError("unknown command")
     settlement = msgspec.convert(command.get("payload"), Settlement)
     counts = [getattr(settlement, c) for c in _SETTLED_COLUMNS if c.endswith("_tokens")]
-    counts += [amount for _, _, amount in settlement.rates]
     if settlement.outcome not in OUTCOMES or min(*counts, settlement.cost_nanousd) < 0:
         raise ValueError("unknown outcome or negative count")
     return settlement
@@ -206,6 +205,9 @@ def _settle(
             settled_model = row["model"]
             row |= {c: getattr(settlement, c) for c in _SETTLED_COLUMNS if c not in _JSON_COLUMNS}
             row["model"] = settlement.model or settled_model
+            if settlement.provider_id:
+                row["provider_id"] = settlement.provider_id
+                row["provider_type"] = settlement.provider_type
             row |= {c: _json(getattr(settlement, c)) for c in _JSON_COLUMNS}
             row["settled_at"] = settlement.settled_at_ms * 1000
             settled.append(row)
@@ -232,13 +234,12 @@ def _book(
     by_owner: dict[str, list[Amount]] = {}
     for row in settled:
         settlement = first[row["call_id"]]
-        used = by_owner.setdefault(settlement.owner, [])
-        used += [
-            Amount(limit, start, settlement.cost_nanousd) for limit, start in settlement.charges
-        ]
-        used += [Amount(limit, slot, amount) for limit, slot, amount in settlement.rates]
+        by_owner.setdefault(settlement.owner, []).extend(
+            Amount(limit_id, start, settlement.cost_nanousd)
+            for limit_id, start in settlement.charges
+        )
     for owner, amounts in by_owner.items():
-        charge(owner, amounts, now)
+        charge(owner, amounts)
     _mark_used(settled)
     audit_policies(((row, first[row["call_id"]].facts) for row in settled), now)
     by_organization: dict[str, list[dict[str, Any]]] = {}

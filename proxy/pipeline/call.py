@@ -69,6 +69,8 @@ class Call:
     """The lane that serves the call, or is about to."""
     model = ""
     """The model's name at the provider."""
+    fallback_count = 0
+    """How many lanes of the chain were tried or passed by before the one that serves the call."""
     price: Price = FREE_PRICE
     estimate = NO_USAGE
     estimate_nanousd = 0
@@ -77,6 +79,8 @@ class Call:
     charges: Sequence[tuple[str, int]] = ()
     """The limits and periods that the hold was taken in."""
     admitted_s = 0.0
+    watches_sealed = False
+    """Several providers of the key serve the model, so who made the sealed parts of the answer is remembered."""
     hides_usage = False
     """The client did not ask for the usage on the stream that the gateway asks for."""
     is_dispatched = False

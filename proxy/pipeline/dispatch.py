@@ -1,4 +1,4 @@
-"""The stage that calls the provider: head, body, deadlines. The answer's body is the relay's."""
+"""One request to a provider: head, body, deadline. Which provider, and whether another follows, others decide."""
 
 import time
 
@@ -6,34 +6,42 @@ from proxy.gateway import Gateway
 from proxy.pipeline.call import Call
 from proxy.pipeline.lanes import Lane
 from proxy.providers import sandbox
-from proxy.splice import with_usage_asked
-from proxy.transport.leash import LeashReason
+from proxy.providers.provider import Upstream
+from proxy.splice import renamed_model, with_usage_asked
+from proxy.transport.leash import Leash, LeashReason
 
 
-async def dispatch(gateway: Gateway, call: Call) -> None:
-    """Send the request and wait for the head of the answer. Raises UpstreamLost."""
-    lane = call.required_lane()
-    if lane.binding.target is None:
-        call.is_dispatched = True
-        call.upstream = sandbox.answer(
-            call.route.request_type,
-            call.ask,
-            call.body,
-            gateway.sandbox_pace,
-            call.scope["query_string"],
-        )
-        return
+def deadline(gateway: Gateway, call: Call, has_more: bool) -> tuple[float, LeashReason]:
+    """Return until when (monotonic seconds) an attempt may wait for its first byte, and what it is if it doesn't come.
+
+    A streamed answer begins early, so while another provider is left to try it is waited for less long.
+    """
+    settings, seconds = gateway.settings, call.required_plan().terms.attempt_seconds
+    if seconds is None:
+        seconds = settings.first_byte_seconds
+        if has_more and call.ask.is_streamed:
+            seconds = min(seconds, settings.attempt_seconds)
+    expires_at = time.monotonic() + seconds
+    ends_at = call.begun + settings.whole_call_seconds
+    if ends_at < expires_at:
+        return ends_at, LeashReason.TOTAL_TIMEOUT
+    return expires_at, LeashReason.FIRST_BYTE_TIMEOUT
+
+
+async def authorise(gateway: Gateway, lane: Lane, leash: Leash) -> None:
+    """Have at hand what the provider must be shown. Raises UpstreamLost when it can't be had, LeashPulled."""
     if lane.token is not None and gateway.tokens.shown(lane.token) is None:
-        await gateway.tokens.fetch(lane.token, lane.binding, call.leash)
-    head, body = outgoing(gateway, call, lane)
-    leash, settings = call.leash, gateway.settings
-    leash.expiry_reason = LeashReason.FIRST_BYTE_TIMEOUT
-    leash.expires_at = time.monotonic() + min(
-        settings.first_byte_seconds, settings.whole_call_seconds
-    )
+        await gateway.tokens.fetch(lane.token, lane.binding, leash)
+
+
+async def send(gateway: Gateway, call: Call, lane: Lane, head: bytes, body: bytes) -> Upstream:
+    """Send the request and return the answer once its head is there. Raises UpstreamLost."""
     call.is_dispatched = True
+    if lane.binding.target is None:
+        request_type = call.route.request_type
+        return sandbox.answer(request_type, call.ask, call.body, gateway.sandbox_pace)
     answer = await gateway.pool.send(lane.binding.target, head, body)
-    call.upstream = answer if lane.provider.read is None else lane.provider.read(answer)
+    return answer if lane.provider.read is None else lane.provider.read(answer)
 
 
 def outgoing(gateway: Gateway, call: Call, lane: Lane) -> tuple[bytes, bytes]:
@@ -41,10 +49,12 @@ def outgoing(gateway: Gateway, call: Call, lane: Lane) -> tuple[bytes, bytes]:
 
     Raises UpstreamLost when a token must be shown and there is none.
     """
+    if lane.binding.target is None:
+        return b"", b""
     provider, body, incoming = lane.provider, call.body, call.incoming
     wanted = lane.wanted(call.model, call.ask.is_streamed)
-    if wanted.model != call.ask.model:
-        body = lane.wire.renamed(body, call.ask, wanted.model)
+    if wanted.model != call.ask.model and lane.wire.names_model_in_body:
+        body = renamed_model(body, wanted.model)
     if provider.edit is not None:
         body = provider.edit(body, wanted, incoming.forwarded)
     if call.hides_usage:

@@ -31,10 +31,10 @@ def conclude(call: Call, error: BaseException | None) -> None:
         return
     if call.has_delivered_end and not isinstance(error, Refused):
         # Whatever happened after the dialect's terminal event, the client has the whole answer.
-        code = "" if call.meter is None else call.meter.reading.error_code
-        call.end(Outcome.FAILED if code else Outcome.COMPLETED, code)
+        call.end(Outcome.COMPLETED)
     elif isinstance(error, Refused):
-        call.end(Outcome.REFUSED, error.fault.code, error)
+        is_providers = error.fault in (Fault.PROVIDER_ERROR, Fault.UPSTREAM_TIMEOUT)
+        call.end(Outcome.FAILED if is_providers else Outcome.REFUSED, error.fault.code, error)
     elif call.leash.reason is not None or isinstance(error, _LEFT):
         _stopped(call, call.leash.reason or LeashReason.CLIENT_GONE)
     elif isinstance(error, UpstreamLost):

@@ -1,26 +1,35 @@
-"""Which providers a key can reach on which route, worked out once per bundle. Routes without policy:
-the provider named before the slash of a model, else the key's first that speaks the route's dialect.
+"""Which providers a key can reach on which route, and under which names, worked out once per bundle.
+
+Who serves a model is decided in ``rules.routing``; here each provider becomes a lane, and what was decided
+is remembered.
 """
 
 from collections.abc import Container
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NamedTuple
 
 from core.fault import Fault, Refused
 from proxy.bundle import Bundle, ProviderBinding
 from proxy.checks import NO_CHECKS, Checks, checks_of
 from proxy.dialects.dialect import Dialect
+from proxy.pipeline.routing_terms import RoutingTerms, routing_terms
 from proxy.providers import sandbox
 from proxy.providers.provider import Headers, Outgoing, Provider, Signer, TokenNeed, Wanted
-from proxy.providers.registry import FAMILIES, PROVIDERS
+from proxy.providers.registry import PROVIDERS
 from proxy.routes import Route
 from proxy.transport.answer import header_block
 from proxy.transport.upstream import host_header
+from rules.catalogue import known_models
+from rules.routing import Account, Directory, Reason, Source, Unplaced
 
 _MAX_PLANS = 20_000
 _MAX_TARGETS = 256
 """Past this a caller is inventing model names; their request lines are made all the same."""
+_MAX_MODELS = 256
+"""The same for what was decided about them, per key and route."""
 _MAX_NAMED = 10
+_NO_PROVIDER = "This key has no provider."
 
 
 @dataclass(slots=True, eq=False)
@@ -123,64 +132,130 @@ class Choice(NamedTuple):
     model: str
 
 
-@dataclass(slots=True)
+class Found(NamedTuple):
+    """Where a model is served: the lanes to try, in order, and how the caller's word was understood."""
+
+    chain: tuple[Choice, ...]
+    source: Source
+    alias: str = ""
+
+
 class RouteLanes:
-    """The lanes of one key on one route."""
+    """The lanes of one key on one route, in the order in which they are tried."""
 
-    default: Lane | None = None
-    by_prefix: dict[str, Lane] = field(default_factory=dict)
-    """By provider name and by family; a name wins over a family."""
-    by_model: dict[str, Lane] = field(default_factory=dict)
-    mute: frozenset[str] = frozenset()
-    """Names of providers of this key that don't speak the route's dialect."""
+    def __init__(self, route: Route, terms: RoutingTerms) -> None:
+        self._terms = terms
+        self._lanes: list[Lane] = []
+        self._found: dict[str, Found] = {}
+        accounts, mute = [], []
+        for binding in terms.order:
+            provider = PROVIDERS.get(binding.type)
+            lane = None if provider is None else lane_of(route, binding, provider)
+            account = account_of(binding)
+            if lane is None:
+                mute.append(account)
+            else:
+                self._lanes.append(lane)
+                accounts.append(account)
+        self._directory = Directory(accounts, mute, terms.aliases, _is_catalogued)
+        self.turns = 0
+        """How many calls have been spread over the lanes so far, where a policy has them take turns."""
 
-    def find(self, model: str) -> tuple[Choice, ...]:
-        """Return the chain for a model as the caller named it: the lanes to try, in order.
+    def find(self, model: str) -> Found:
+        """Return the chain for a model as the caller named it.
 
-        Raises Refused: NO_PROVIDER_CONFIGURED or MODEL_PROVIDER_NOT_BOUND.
+        Raises Refused: NO_PROVIDER_CONFIGURED, MODEL_PROVIDER_NOT_BOUND, MODEL_NOT_RECOGNIZED,
+        MODEL_NOT_ALLOWED.
         """
-        prefix, slash, rest = model.partition("/")
-        if slash and rest:
-            lane = self.by_prefix.get(prefix)
-            if lane is not None:
-                return (self._choice(lane, rest),)
-            if prefix in self.mute or prefix in FAMILIES:
-                raise self._unreachable(f'No provider of this key serves "{prefix}/…" here.', model)
-        lane = self.by_model.get(model, self.default)
-        if lane is None:
-            if not self.mute:
-                raise Refused(Fault.NO_PROVIDER_CONFIGURED, "This key has no provider.")
-            raise self._unreachable("No provider of this key speaks the API of this path.", model)
-        return (self._choice(lane, model),)
+        found = self._found.get(model)
+        if found is None:
+            found = self._resolved(model)
+            if len(self._found) < _MAX_MODELS:
+                self._found[model] = found
+        return found
 
-    def _choice(self, lane: Lane, model: str) -> Choice:
-        serving = lane.serving(model)
-        if serving is None:
-            name = lane.binding.name
-            raise self._unreachable(f'The provider "{name}" does not serve this model here.', model)
-        return Choice(serving, model)
+    def _resolved(self, model: str) -> Found:
+        try:
+            resolution = self._directory.resolve(model)
+        except Unplaced as unplaced:
+            raise self._refusal(unplaced, model) from None
+        picked = [(self._lanes[place], name) for place, name in resolution.picks]
+        terms = self._terms
+        allowed = [pick for pick in picked if terms.allows(pick[0].binding, pick[1])]
+        if not allowed:
+            raise _not_allowed(*picked[0], resolution.alias)
+        served = ((lane.serving(name), name) for lane, name in allowed)
+        chain = [Choice(lane, name) for lane, name in served if lane is not None]
+        if not chain:
+            name = allowed[0][0].binding.name
+            sentence = f'The provider "{name}" does not serve this model here.'
+            raise Refused(Fault.MODEL_PROVIDER_NOT_BOUND, sentence, model=model, provider=name)
+        if terms.max_attempts == 1:
+            del chain[1:]
+        return Found(tuple(chain), resolution.source, resolution.alias)
 
-    def _unreachable(self, sentence: str, model: str) -> Refused:
-        reachable = [f"{prefix}/" for prefix in self.by_prefix][:_MAX_NAMED]
+    def _refusal(self, unplaced: Unplaced, model: str) -> Refused:
+        if unplaced.reason is Reason.NO_PROVIDER:
+            policy = self._terms.policy_name
+            sentence = f'The routing policy "{policy}" names no provider of this key.'
+            return Refused(Fault.NO_PROVIDER_CONFIGURED, sentence if policy else _NO_PROVIDER)
+        reachable = self._directory.reachable(_MAX_NAMED)
         advice = f" Reachable on this path: {', '.join(reachable)}." if reachable else ""
-        return Refused(
-            Fault.MODEL_PROVIDER_NOT_BOUND, sentence + advice, model=model, reachable=reachable
-        )
+        if unplaced.reason is Reason.NOT_RECOGNIZED:
+            fault = Fault.MODEL_NOT_RECOGNIZED
+            sentence = f'No provider of this key is known to serve "{model}".'
+        elif reachable:
+            fault = Fault.MODEL_PROVIDER_NOT_BOUND
+            word = unplaced.name or model
+            sentence = f'No provider of this key serves "{word}" here.'
+        else:
+            fault = Fault.MODEL_PROVIDER_NOT_BOUND
+            sentence = "No provider of this key speaks the API of this path."
+        return Refused(fault, sentence + advice, model=model, reachable=reachable)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+def _not_allowed(lane: Lane, model: str, alias: str) -> Refused:
+    named = f' (by the alias "{alias}")' if alias else ""
+    return Refused(
+        Fault.MODEL_NOT_ALLOWED,
+        f'The model "{model}"{named} is not among those that this key may use.',
+        model=model,
+        provider=lane.binding.name,
+    )
+
+
+def account_of(binding: ProviderBinding) -> Account:
+    """Return a provider as routing sees it."""
+    settings, models = binding.settings, binding.settings.models
+    if binding.type == sandbox.SANDBOX.type:
+        models = sandbox.MODELS
+    return Account(binding.name, binding.type, frozenset(models), frozenset(settings.deployments))
+
+
+@lru_cache(maxsize=64)
+def _catalogued(provider_type: str) -> frozenset[str]:
+    return frozenset(known_models(provider_type))
+
+
+def _is_catalogued(provider_type: str, model: str) -> bool:
+    return model in _catalogued(provider_type)
+
+
+@dataclass(slots=True, eq=False)
 class Plan:
-    """A bundle with what its calls are checked against, and its lanes, worked out when a route is first called."""
+    """A bundle with what is worked out of it once: its routing terms, its lanes by request
+    type, and what its calls are checked against."""
 
     bundle: Bundle
+    terms: RoutingTerms
+    lanes: dict[str, RouteLanes] = field(default_factory=dict)
     checks: Checks = NO_CHECKS
-    _lanes: dict[str, RouteLanes] = field(default_factory=dict)
 
-    def lanes(self, route: Route) -> RouteLanes:
-        """Return the lanes of the bundle's providers on a route."""
-        lanes = self._lanes.get(route.path)
+    def on(self, route: Route) -> RouteLanes:
+        """Return the lanes on a route, worked out when it is first used."""
+        lanes = self.lanes.get(route.request_type)
         if lanes is None:
-            lanes = self._lanes[route.path] = route_lanes(route, self.bundle)
+            lanes = self.lanes[route.request_type] = RouteLanes(route, self.terms)
         return lanes
 
 
@@ -196,29 +271,9 @@ class PlanBook:
         if plan is None or plan.bundle is not bundle:
             if len(self._plans) >= _MAX_PLANS:
                 self._plans.clear()
-            plan = Plan(bundle, checks_of(bundle))
+            plan = Plan(bundle, routing_terms(bundle), checks=checks_of(bundle))
             self._plans[bundle.vk_id] = plan
         return plan
-
-
-def route_lanes(route: Route, bundle: Bundle) -> RouteLanes:
-    """Return the lanes of a bundle's providers on a route, in the key's order."""
-    lanes = RouteLanes()
-    mute, families = set(), dict[str, Lane]()
-    for binding in bundle.providers:
-        provider = PROVIDERS.get(binding.type)
-        lane = None if provider is None else lane_of(route, binding, provider)
-        if lane is None:
-            mute |= {binding.name, binding.type}
-            continue
-        lanes.default = lanes.default or lane
-        lanes.by_prefix.setdefault(binding.name, lane)
-        families.setdefault(binding.type, lane)
-        if binding.type == sandbox.SANDBOX.type:
-            lanes.by_model |= dict.fromkeys(sandbox.MODELS, lane)
-    lanes.by_prefix = families | lanes.by_prefix
-    lanes.mute = frozenset(mute)
-    return lanes
 
 
 def with_query(target: bytes, query: bytes) -> bytes:

@@ -83,14 +83,14 @@ def answer_lines(gateway: Gateway, call: Call) -> bytes:
         f"x-langwatch-model: {call.model}\r\n"
         f"x-langwatch-cache: {'hit' if was_cached else 'miss'}\r\n"
         "x-langwatch-cache-mode: respect\r\n"
-        "x-langwatch-fallback-count: 0\r\n"
+        f"x-langwatch-fallback-count: {call.fallback_count}\r\n"
     ).encode("ascii", "backslashreplace")
     more: Headers = []
     tracestate = call.incoming.get(b"tracestate")
     if tracestate:
         more.append((b"tracestate", tracestate))
     if call.status is not None and call.status < 300:
-        for warning in gateway.holds.warnings(call.required_plan().bundle.budgets):
+        for warning in gateway.holds.warnings(call.required_plan().bundle.limits):
             more.append((b"x-langwatch-budget-warning", warning.encode()))
     ends = lines.count(b"\n"), lines.count(b"\r")
     if ends != (_ANSWER_LINES, _ANSWER_LINES) or b"\0" in lines:

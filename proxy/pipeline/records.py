@@ -9,19 +9,16 @@ import msgspec
 from proxy.gateway import Gateway
 from proxy.holds import Hold
 from proxy.pipeline.call import Call, Outcome
-from rules.rates import Amounts
 from rules.usage import Usage
 
 Charges = Sequence[tuple[str, int]]
-Rates = Sequence[tuple[str, int, int]]
-"""Rate limit, slot and amount, for each that a call counts in."""
 _CONFIRMED = frozenset({Outcome.COMPLETED, Outcome.CANCELLED, Outcome.TRUNCATED})
 _MAX_USAGE_BYTES = 8 * 1024
 """A usage object has a few dozen numbers; the provider decides its size, so the record bounds it."""
 _encode = msgspec.json.Encoder().encode
 
 
-class Admission(msgspec.Struct, gc=False, omit_defaults=True):
+class Admission(msgspec.Struct, gc=False):
     """What is known of a call before the provider is called."""
 
     call_id: str
@@ -45,8 +42,6 @@ class Admission(msgspec.Struct, gc=False, omit_defaults=True):
     parent_span_id: str
     session_id: str
     worker: str
-    rates: Rates = ()
-    """With what is held, so that a call whose end nobody sees counts as what it was admitted for."""
 
 
 class Settlement(msgspec.Struct, gc=False, omit_defaults=True):
@@ -72,9 +67,11 @@ class Settlement(msgspec.Struct, gc=False, omit_defaults=True):
     charges: Charges
     owner: str
     admission: Admission | None = None
+    provider_id: str | None = None
+    """Who served the call, where that is not whom it was admitted for."""
+    provider_type: str = ""
     facts: Mapping[str, Any] | None = None
     """What is known of the call beside the columns above: attempts, verdicts, tags…"""
-    rates: Rates = ()
 
 
 class Settled(msgspec.Struct, frozen=True, gc=False):
@@ -116,7 +113,6 @@ def admission(gateway: Gateway, call: Call, hold: Hold | None) -> Admission:
         identity.parent_span_id,
         call.incoming.session_id,
         gateway.holds.owner,
-        () if hold is None else _rates(hold, hold.amounts),
     )
 
 
@@ -125,17 +121,13 @@ def _bounded(usage: dict[str, Any]) -> msgspec.Raw | None:
     return msgspec.Raw(encoded) if len(encoded) <= _MAX_USAGE_BYTES else None
 
 
-def _rates(hold: Hold, used: Amounts) -> Rates:
-    if not (hold.rates or hold.more):
-        return ()
-    return [
-        (limit_id, slot_ms, amounts[unit])
-        for part, amounts in hold.shares(used)
-        for unit, limit_id, slot_ms in part.rates
-    ]
+def _served_by(call: Call) -> tuple[str | None, str]:
+    if call.lane is None or call.lane is call.chain[0].lane:
+        return None, ""
+    return call.lane.binding.id, call.lane.binding.type
 
 
-def settlement_line(gateway: Gateway, call: Call, settled: Settled, used: Amounts) -> bytes:
+def settlement_line(gateway: Gateway, call: Call, settled: Settled) -> bytes:
     """Return the ``confirmSpend`` or ``failSpend`` line of a call, without a line end."""
     outcome, usage, hold = call.outcome or Outcome.FAILED, settled.usage, call.hold
     reading = None if call.meter is None else call.meter.reading
@@ -160,8 +152,8 @@ def settlement_line(gateway: Gateway, call: Call, settled: Settled, used: Amount
         call.charges,
         gateway.holds.owner,
         admission(gateway, call, None) if hold is None else None,
+        *_served_by(call),
         dict(call.facts) if call.facts else None,
-        () if hold is None else _rates(hold, used),
     )
     command = b"confirmSpend" if outcome in _CONFIRMED else b"failSpend"
     return b'{"command":"%b","payload":%b}' % (command, _encode(settlement))

@@ -5,12 +5,14 @@ from collections.abc import Sequence
 
 from proxy.dialects.meters import Meter, meter_for
 from proxy.gateway import Gateway
+from proxy.pipeline.attempts import note_break
 from proxy.pipeline.call import Call, Converter, Outcome
 from proxy.pipeline.endings import MALFORMED_STREAM, MID_STREAM_FAILURE, BrokenAnswer
 from proxy.pipeline.outgoing_headers import answer_headers, answer_lines
 from proxy.providers.provider import Upstream
 from proxy.transport.asgi import Message
 from proxy.transport.leash import LeashReason
+from rules.makers import Watch
 
 
 async def relay(gateway: Gateway, call: Call) -> None:
@@ -19,26 +21,31 @@ async def relay(gateway: Gateway, call: Call) -> None:
     if upstream is None:
         raise RuntimeError("there is no answer to relay")
     call.status = upstream.status
+    call.meter = meter_for(call.required_lane().wire, upstream.headers, call.hides_usage)
+    watch = None
+    if call.watches_sealed and upstream.status < 300:
+        bundle, binding = call.required_plan().bundle, call.required_lane().binding
+        watch = Watch(gateway.makers, bundle.vk_id, binding.id)
     is_streamed = call.ask.is_streamed
-    wire = call.required_lane().wire
-    call.meter = meter_for(wire, upstream.headers, call.hides_usage, is_streamed)
     gateway.metrics.streaming += is_streamed
     try:
-        await _pass_on(gateway, call, upstream, call.meter)
+        await _pass_on(gateway, call, upstream, call.meter, watch)
+    except BaseException as error:
+        note_break(gateway, call, error)
+        raise
     finally:
         gateway.metrics.streaming -= is_streamed
         upstream.abort()
     if upstream.status >= 300:
         # The provider's own refusal: its status and its words are the client's to read.
         call.end(Outcome.FAILED, str(upstream.status))
-    elif call.meter.reading.error_code:
-        # A clean end all the same: the provider has told the client itself, in its terminal event.
-        call.end(Outcome.FAILED, call.meter.reading.error_code)
     else:
         call.end(Outcome.COMPLETED)
 
 
-async def _pass_on(gateway: Gateway, call: Call, upstream: Upstream, meter: Meter) -> None:
+async def _pass_on(
+    gateway: Gateway, call: Call, upstream: Upstream, meter: Meter, watch: Watch | None
+) -> None:
     """Pass on all pieces. The head goes out with the first of them, so that a provider which fails
     before it has said anything can still be answered for with a status."""
     is_last = False
@@ -57,6 +64,8 @@ async def _pass_on(gateway: Gateway, call: Call, upstream: Upstream, meter: Mete
         more = problem is not None or not is_last
         if call.converters:
             shown = _converted(call.converters, shown, more)
+        if watch is not None:
+            watch.see(shown)
         if shown or not more:
             await call.send(_message(gateway, call, shown, more))
             call.has_ended = not more

@@ -38,11 +38,15 @@ class Leash:
     (monotonic seconds, None for no limit) and ``expiry_reason`` at each phase, and read ``reason``
     afterwards. A pull ends the waits of this package inside the block. A wait on anything else
     (a lock, a channel, an httpx call) needs ``with leash.cancel_scope:`` around it as well.
+
+    A leash may be held inside another, for a part of the exchange with a deadline of its own: whoever
+    pulls then pulls the inner one, and its holder passes on what concerns the whole exchange.
     """
 
     __slots__ = (
         "_connection",
         "_held",
+        "_outer",
         "_scopes",
         "_task",
         "expires_at",
@@ -62,6 +66,7 @@ class Leash:
         self._held: trio.CancelScope | None = None
         self._task: Task | None = None
         self._connection: Holder | None = None
+        self._outer: Leash | None = None
 
     @property
     def cancel_scope(self) -> trio.CancelScope:
@@ -94,6 +99,7 @@ class Leash:
         self._task = current_task()
         if not connection.hub.interrupts:
             self._held = self.cancel_scope.__enter__()
+        self._outer = connection.leash
         connection.leash = self
         return self
 
@@ -103,15 +109,18 @@ class Leash:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> bool:
-        connection, task = self._connection, self._task
-        self._task = self._connection = None
+        connection, task, outer = self._connection, self._task, self._outer
+        self._task = self._connection = self._outer = None
         if connection is None or task is None:
             return False
-        connection.leash = None
         if self._held is not None:
-            return bool(self._held.__exit__(kind, error, trace))
+            is_swallowed = bool(self._held.__exit__(kind, error, trace))
+            connection.leash = outer
+            return is_swallowed
         if self.reason is not None:
             connection.hub.release(task)
+        # Last, because attaching the outer leash pulls it when the client has left meanwhile.
+        connection.leash = outer
         return isinstance(error, LeashPulled)
 
 

@@ -109,8 +109,7 @@ def _project(actor: Actor, name: str, slug: str, team_id: str, now: datetime) ->
 
 def _provider(actor: Actor, kind: str, seal: Seal, now: datetime) -> str:
     name = f"{kind}-demo"
-    # Nothing is sent to a provider of the demo; what its calls cost is made up.
-    new = providers.NewProvider(name, kind, _PROVIDERS[kind], Secret("demo-account-without-a-key"))
+    new = providers.NewProvider(name, kind, _PROVIDERS[kind])
     return _first(
         Provider, actor, lambda: providers.create(actor, new, seal.sealer, now), name=name
     )
