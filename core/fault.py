@@ -21,6 +21,12 @@ class Fault(enum.Enum):
     # The request itself
     BAD_REQUEST = _Row(400, logging.INFO, False, "Correct the request and send it again.")
     MISSING_MODEL = _Row(400, logging.INFO, False, "Name a model in the field `model`.")
+    UNSUPPORTED_PARAMETER = _Row(
+        400,
+        logging.INFO,
+        False,
+        "Leave the parameter out, or use a provider that takes it; the reference lists what is translated.",
+    )
     MODEL_PROVIDER_NOT_BOUND = _Row(
         400,
         logging.INFO,
