@@ -114,12 +114,15 @@ class AnswerStream:
         self._sequence = Sequencer()
         self._splitter = EventSplitter(MAX_EVENT_BYTES)
 
+    at_boundary = True
+    """Only whole events are returned."""
+
     @property
-    def is_over(self) -> bool:
+    def has_ended(self) -> bool:
         """The client has been told the end, or the provider's own error; nothing more is written."""
         return self._sequence.is_over
 
-    def feed(self, pieces: list[bytes]) -> list[bytes]:
+    def take(self, pieces: list[bytes]) -> list[bytes]:
         """Return what the pieces complete, for the client. Raises Untranslatable."""
         made = []
         for piece in pieces:
@@ -140,7 +143,7 @@ class AnswerStream:
 
     def error(self, code: str, message: str) -> bytes:
         """Return the client's own error event, which ends a broken stream; empty when it has ended."""
-        if self.is_over:
+        if self.has_ended:
             return b""
         return self._writer.error(code, message)
 

@@ -100,7 +100,7 @@ def _message(item: dict[str, Any], where: str, notes: Notes) -> Message:
 
 
 def _part(block: dict[str, Any], where: str, notes: Notes) -> Part | None:
-    kind = block.get("type")
+    kind = str(block.get("type"))
     if kind == "text":
         return _text(block, where)
     if kind in ("image", "document"):
@@ -121,7 +121,7 @@ def _part(block: dict[str, Any], where: str, notes: Notes) -> Part | None:
     if kind == "redacted_thinking":
         seal = unpacked(a_text(block.get("data"), f"{where}.data"), ANTHROPIC_FAMILY)
         return Thinking("", Seal(seal.origin, seal.value, True))
-    if kind in _SERVER_BLOCKS or str(kind).endswith("_tool_result"):
+    if kind in _SERVER_BLOCKS or kind.endswith("_tool_result"):
         # What Anthropic's own tools did in earlier turns; its outcome is in the text that followed.
         notes.drop(f"messages[].content[].{kind}")
         return None

@@ -101,7 +101,7 @@ def _input(value: object, reading: _Reading) -> None:
     for number, item in enumerate(a_list(value, "input")):
         where = f"input[{number}]"
         item = an_object(item, where)
-        kind = item.get("type") or ("message" if "role" in item else None)
+        kind = str(item.get("type") or ("message" if "role" in item else None))
         if kind == "message":
             _message(item, where, reading)
         elif kind in _CALLS:
