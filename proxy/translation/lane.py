@@ -195,9 +195,9 @@ class Translation:
         Raises Refused: BAD_REQUEST, or UNSUPPORTED_PARAMETER for what can be neither said nor left out.
         """
         value = _object_of(body)
-        if self.client == GEMINI:
-            value = gemini_request.normal(value)
         notes = Notes(self.client, self.wire, value.get(OWN_SWITCH) is not False)
+        if self.client == GEMINI:
+            value = gemini_request.normal({n: v for n, v in value.items() if n != OWN_SWITCH})
         judge(value, notes)
         talk = without_attribution(_CLIENTS[self.client].read(value, notes))
         if self.client == GEMINI:

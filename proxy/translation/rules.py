@@ -188,6 +188,11 @@ _NAMES: dict[str, dict[str, str]] = {
     "top_k": {GEMINI: "generationConfig.topK"},
     "stop": {MESSAGES: "stop_sequences", GEMINI: "generationConfig.stopSequences"},
     "tool_choice": {GEMINI: "toolConfig"},
+    "parallel_tools": {
+        CHAT: "parallel_tool_calls",
+        MESSAGES: "tool_choice.disable_parallel_tool_use",
+        RESPONSES: "parallel_tool_calls",
+    },
     "reasoning": {
         CHAT: "reasoning_effort",
         MESSAGES: "thinking",

@@ -146,7 +146,7 @@ def nameless(answer: Answer) -> Answer:
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 @given(events=answers())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_what_is_written_is_read_back(dialect: str, events: list[Event]) -> None:
     original = fold(Sequencer().take(events))
     assert nameless(read(dialect, told(dialect, events))) == nameless(original)
@@ -157,7 +157,7 @@ def test_what_is_written_is_read_back(dialect: str, events: list[Event]) -> None
 
 @pytest.mark.parametrize("client", CLIENTS)
 @given(events=answers(), places=st.lists(st.integers(0, 10_000), max_size=4), data=st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_a_translated_stream_is_strict_at_any_cut_and_loses_nothing(
     client: str, events: list[Event], places: list[int], data: st.DataObject
 ) -> None:
@@ -188,7 +188,7 @@ def test_thinking_of_every_kind_comes_through_as_each_sdk_reads_it(client: str, 
 def test_a_stream_of_bedrock_is_strict_at_every_offset(client: str) -> None:
     expected = through(client, "bedrock_converse", [CONVERSE])
     CHECKS[client](expected)
-    for place in range(0, len(CONVERSE), 1 if client == "openai_chat" else 7):
+    for place in range(0, len(CONVERSE), 2 if client == "openai_chat" else 9):
         pieces = [CONVERSE[:place], CONVERSE[place:]]
         assert through(client, "bedrock_converse", pieces) == expected
 
@@ -198,7 +198,9 @@ def test_every_offset_of_a_stream_gives_the_same_bytes(wire: str) -> None:
     body = told(wire, THOUGHTFUL)
     clients = itertools.cycle([client for client in CLIENTS if client != wire])
     expected = {c: through(c, wire, [body]) for c in CLIENTS if c != wire}
-    for place, client in zip(range(len(body)), clients, strict=False):
+    # The cutting is the same for all; one of them is cut everywhere.
+    places = range(0, len(body), 1 if wire == "gemini" else 6)
+    for place, client in zip(places, clients, strict=False):
         assert through(client, wire, [body[:place], body[place:]]) == expected[client]
     one_by_one = [body[n : n + 1] for n in range(len(body))]
     for client, whole in expected.items():
@@ -373,13 +375,20 @@ def test_events_out_of_order_are_put_in_order() -> None:
         ]
     )
     kinds = [type(event).__name__ for event in made]
-    assert (
-        kinds
-        == (
-            "Start TextDelta BlockEnd ThinkingDelta BlockEnd ToolStart ArgumentsDelta BlockEnd ToolStart "
-            "ArgumentsDelta BlockEnd Failure"
-        ).split()
-    )
+    assert kinds == [
+        "Start",
+        "TextDelta",
+        "BlockEnd",
+        "ThinkingDelta",
+        "BlockEnd",
+        "ToolStart",
+        "ArgumentsDelta",
+        "BlockEnd",
+        "ToolStart",
+        "ArgumentsDelta",
+        "BlockEnd",
+        "Failure",
+    ]
 
 
 def test_the_stop_sequence_is_told() -> None:
