@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from cli.settings_table import sentence_of, shown_default
+from cli.translation_reference import translation_page
 from core.fault import Fault
 from core.settings import CLIENT_VARIABLES, TABLE
 from proxy.metric_table import BUCKETS, MAX_SERIES
@@ -156,6 +157,7 @@ PAGES = {
     "cli.md": cli_page,
     "metrics.md": metrics_page,
     "permissions.md": permissions_page,
+    "translation.md": translation_page,
 }
 
 

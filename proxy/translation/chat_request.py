@@ -1,5 +1,6 @@
 """OpenAI chat requests: read into the neutral form, and written from it."""
 
+from dataclasses import replace
 from typing import Any
 
 from core.fault import Fault, Refused
@@ -18,6 +19,12 @@ from proxy.translation.neutral import (
     ToolChoice,
     ToolResult,
     ToolUse,
+)
+from proxy.translation.openai_tools import (
+    allowed_choice,
+    plain_choice,
+    read_format,
+    read_function,
 )
 from proxy.translation.rules import Notes
 from proxy.translation.shapes import (
@@ -156,14 +163,9 @@ def _part(part: dict[str, Any], where: str, notes: Notes) -> Part:
 def _said(item: dict[str, Any], where: str, notes: Notes) -> tuple[Part, ...]:
     """Return what the assistant said: thinking, then words, then calls."""
     parts: list[Part] = []
-    for block in a_list(item.get("thinking_blocks"), f"{where}.thinking_blocks"):
-        block = an_object(block, f"{where}.thinking_blocks[]")
-        packed_seal = a_text(block.get("signature") or block.get("data"), where)
-        seal = unpacked(packed_seal, ANTHROPIC_FAMILY) if packed_seal else None
-        if seal is not None and block.get("type") == "redacted_thinking":
-            seal = unpacked(packed_seal, ANTHROPIC_FAMILY)
-            seal = type(seal)(seal.origin, seal.value, True)
-        parts.append(Thinking(a_text(block.get("thinking"), where), seal))
+    where_blocks = f"{where}.thinking_blocks"
+    for block in a_list(item.get("thinking_blocks"), where_blocks):
+        parts.append(_thought(an_object(block, f"{where_blocks}[]"), where_blocks))
     if not parts and (thought := item.get("reasoning_content")):
         parts.append(Thinking(a_text(thought, f"{where}.reasoning_content")))
     parts += _parts(item.get("content"), f"{where}.content", notes)
@@ -174,6 +176,14 @@ def _said(item: dict[str, Any], where: str, notes: Notes) -> tuple[Part, ...]:
             _call(an_object(call, f"{where}.tool_calls[]"), f"{where}.tool_calls[]", notes)
         )
     return tuple(parts)
+
+
+def _thought(block: dict[str, Any], where: str) -> Thinking:
+    sealed = a_text(block.get("signature") or block.get("data"), f"{where}[].signature")
+    seal = unpacked(sealed, ANTHROPIC_FAMILY) if sealed else None
+    if seal is not None and block.get("type") == "redacted_thinking":
+        seal = replace(seal, is_whole=True)
+    return Thinking(a_text(block.get("thinking"), f"{where}[].thinking"), seal)
 
 
 def _call(call: dict[str, Any], where: str, notes: Notes) -> ToolUse:
@@ -202,17 +212,6 @@ def _tools(value: object, notes: Notes) -> tuple[Tool, ...]:
     return tuple(tools)
 
 
-def read_function(function: dict[str, Any], where: str) -> Tool:
-    """Return a function as OpenAI declares it, in chat below ``function`` and in Responses flat."""
-    schema = function.get("parameters")
-    return Tool(
-        a_text(function.get("name"), f"{where}.name"),
-        a_text(function.get("description"), f"{where}.description"),
-        None if schema is None else an_object(schema, f"{where}.parameters"),
-        a_flag(function.get("strict"), f"{where}.strict"),
-    )
-
-
 def _choice(value: object, notes: Notes) -> ToolChoice | None:
     if value is None:
         return None
@@ -225,50 +224,6 @@ def _choice(value: object, notes: Notes) -> ToolChoice | None:
         )
     function = an_object(choice.get("function"), "tool_choice.function")
     return ToolChoice("tool", (a_text(function.get("name"), "tool_choice.function.name"),))
-
-
-def plain_choice(word: str) -> ToolChoice:
-    """Return the choice that OpenAI says in one word. Raises Refused: BAD_REQUEST."""
-    modes = {"auto": "auto", "none": "none", "required": "any"}
-    if word not in modes:
-        raise bad("tool_choice", "one of none, auto, required, or an object")
-    return ToolChoice(modes[word])
-
-
-def allowed_choice(allowed: dict[str, Any], notes: Notes) -> ToolChoice:
-    """Return a choice limited to some tools. Raises Refused: UNSUPPORTED_PARAMETER towards Claude's dialects."""
-    if notes.wire in ("anthropic_messages", "bedrock_converse"):
-        raise notes.refusal("tool_choice.allowed_tools", "tools can't be limited to some of them")
-    names = []
-    for tool in a_list(allowed.get("tools"), "tool_choice.tools"):
-        tool = an_object(tool, "tool_choice.tools[]")
-        function = tool.get("function")
-        named = function if isinstance(function, dict) else tool
-        names.append(a_text(named.get("name"), "tool_choice.tools[].name"))
-    mode = "any" if allowed.get("mode") == "required" else "auto"
-    return ToolChoice(mode, tuple(names))
-
-
-def read_format(value: object, where: str) -> Format | None:
-    """Return an answer's format as chat says it, or Responses, which says the same one level higher."""
-    if value is None:
-        return None
-    form = an_object(value, where)
-    kind = form.get("type")
-    if kind == "text":
-        return None
-    if kind == "json_object":
-        return Format()
-    if kind != "json_schema":
-        raise bad(f"{where}.type", "one of text, json_object, json_schema")
-    inner = form.get("json_schema", form)
-    inner = an_object(inner, f"{where}.json_schema")
-    return Format(
-        an_object(inner.get("schema") or {}, f"{where}.schema"),
-        a_text(inner.get("name"), f"{where}.name"),
-        a_text(inner.get("description"), f"{where}.description"),
-        a_flag(inner.get("strict"), f"{where}.strict"),
-    )
 
 
 def write(talk: Conversation, model: str, notes: Notes, max_output: int | None) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from proxy.translation.rules import Notes
 from proxy.translation.shapes import given, json_text, object_from
 from proxy.translation.thinking import (
     ANTHROPIC_FAMILY,
+    ClaudeModel,
     claude_model,
     claude_thinking,
     effort_of,
@@ -50,11 +51,9 @@ def write(talk: Conversation, model: str, notes: Notes, max_output: int | None) 
     if not messages:
         raise Refused(Fault.BAD_REQUEST, "The request holds no message but instructions.")
     extra = _reasoning(talk, model, limit, notes)
-    picked = sampling(talk, notes, bool(extra), claude is None or claude.takes_sampling)
-    if claude is None and picked.pop("top_k", None) is not None:
-        notes.drop("top_k", "the model takes none")
-    elif "top_k" in picked:
-        extra["top_k"] = picked.pop("top_k")
+    picked = _sampling(talk, notes, bool(extra), claude)
+    if (top_k := picked.pop("top_k", None)) is not None:
+        extra["top_k"] = top_k
     return given(
         system=_blocks(talk.system, notes, caches),
         messages=messages,
@@ -68,6 +67,17 @@ def write(talk: Conversation, model: str, notes: Notes, max_output: int | None) 
         additionalModelRequestFields=extra,
         outputConfig=_output(talk),
     )
+
+
+def _sampling(
+    talk: Conversation, notes: Notes, is_thinking: bool, claude: ClaudeModel | None
+) -> dict[str, Any]:
+    if claude is not None:
+        return sampling(talk, notes, is_thinking, claude.takes_sampling)
+    if talk.top_k is not None:
+        notes.drop("top_k", "the model takes none")
+    temperature = None if talk.temperature is None else min(talk.temperature, 1)
+    return given(temperature=temperature, top_p=talk.top_p)
 
 
 def _reasoning(talk: Conversation, model: str, limit: int, notes: Notes) -> dict[str, Any]:

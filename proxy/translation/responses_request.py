@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from proxy.translation import media
-from proxy.translation.chat_request import allowed_choice, plain_choice, read_format, read_function
 from proxy.translation.neutral import (
     Conversation,
     Media,
@@ -19,6 +18,12 @@ from proxy.translation.neutral import (
     ToolChoice,
     ToolResult,
     ToolUse,
+)
+from proxy.translation.openai_tools import (
+    allowed_choice,
+    plain_choice,
+    read_format,
+    read_function,
 )
 from proxy.translation.rules import Notes
 from proxy.translation.shapes import (

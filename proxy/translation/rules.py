@@ -68,6 +68,8 @@ def _rules(client: str, *rows: tuple[str, str, str]) -> list[Rule]:
 
 _STATE = "What it names is kept by the provider that made it."
 _EFFORT = "By the table of thinking below; left out for models that do not think."
+_HEAT = "At most 1; Claude takes none while it thinks, and from 4.7 on never."
+_TOP_P = "Claude does not take it beside `temperature`; else as that."
 _STORED = "Dropped: no answer is stored."
 
 # The fates stand in the order of WIRES: chat, messages, gemini, converse.
@@ -77,8 +79,8 @@ TABLE: tuple[Rule, ...] = (
         ("model messages stream stream_options", "-mmm", ""),
         ("tools", "-mmm", "Functions. Tools that OpenAI runs, and free-text tools, are dropped."),
         ("max_completion_tokens max_tokens", "-mmm", "The first of them that is set."),
-        ("temperature", "-smm", "At most 1; left out while the model thinks."),
-        ("top_p", "-smm", "Dropped when `temperature` is set too."),
+        ("temperature", "-sms", _HEAT),
+        ("top_p", "-sms", _TOP_P),
         ("stop", "-mmm", ""),
         (
             "tool_choice",
@@ -107,7 +109,8 @@ TABLE: tuple[Rule, ...] = (
         MESSAGES,
         ("model messages system stream max_tokens stop_sequences", "m-mm", ""),
         ("tools", "m-mm", "Functions. Tools that Anthropic runs or defines are dropped."),
-        ("temperature top_p", "m-mm", ""),
+        ("temperature", "m-ms", _HEAT),
+        ("top_p", "m-ms", _TOP_P),
         ("top_k", "d-ms", "Bedrock: to Claude only."),
         ("tool_choice", "m-ms", "Bedrock says `none` by no tools."),
         ("thinking output_config.effort", "s-ss", _EFFORT),
@@ -125,8 +128,8 @@ TABLE: tuple[Rule, ...] = (
         ("tools", "mm-m", "Function declarations. Tools that Google runs are dropped."),
         ("toolConfig", "mm-s", "Bedrock says `NONE` by no tools."),
         ("generationConfig.maxOutputTokens generationConfig.stopSequences", "mm-m", ""),
-        ("generationConfig.temperature", "ms-m", "At most 1; left out while the model thinks."),
-        ("generationConfig.topP", "ms-m", "Dropped when `temperature` is set too."),
+        ("generationConfig.temperature", "ms-s", _HEAT),
+        ("generationConfig.topP", "ms-s", _TOP_P),
         ("generationConfig.topK", "dm-s", "Bedrock: to Claude only."),
         ("generationConfig.presencePenalty generationConfig.frequencyPenalty", "md-d", ""),
         ("generationConfig.seed", "md-d", ""),
@@ -147,8 +150,8 @@ TABLE: tuple[Rule, ...] = (
     *_rules(
         RESPONSES,
         ("model input instructions stream stream_options max_output_tokens", "mmmm", ""),
-        ("temperature", "msmm", "At most 1; left out while the model thinks."),
-        ("top_p", "msmm", "Dropped when `temperature` is set too."),
+        ("temperature", "msms", _HEAT),
+        ("top_p", "msms", _TOP_P),
         ("tools", "mmmm", "Functions, free-text tools, namespaces of both. Others are dropped."),
         (
             "tool_choice",

@@ -207,8 +207,11 @@ _LETTERS = {family: letter for letter, family in _ORIGINS.items()}
 
 
 def packed(seal: Seal, home: str) -> str:
-    """Return a seal as one text for a dialect of the family ``home``: its own as they are, others marked."""
-    if seal.origin == home and not seal.is_whole:
+    """Return a seal as one text for a dialect of the family ``home``: its own as they are, others marked.
+
+    Whether one of its own is whole, the dialect says by the kind of block it is in.
+    """
+    if seal.origin == home:
         return seal.value
     return f"{_MARK}{_LETTERS[seal.origin]}{'w' if seal.is_whole else 's'}.{seal.value}"
 
@@ -222,7 +225,7 @@ def unpacked(text: str, home: str) -> Seal:
 
 def packed_base64(seal: Seal) -> str:
     """Return a seal for ``thoughtSignature``, which is base64."""
-    if seal.origin == GEMINI_FAMILY and not seal.is_whole:
+    if seal.origin == GEMINI_FAMILY:
         return seal.value
     return base64.b64encode(packed(seal, GEMINI_FAMILY).encode()).decode()
 
