@@ -292,6 +292,14 @@ class Settings(UpstreamSettings):
         "What a scraper of the gateway's /metrics presents as a bearer token; unset, it answers private addresses only.",
     )
 
+    semconv_opt_in: tuple[str, ...] = row(
+        "OTEL_SEMCONV_STABILITY_OPT_IN",
+        value.names,
+        (),
+        "name list",
+        "With gen_ai_latest_experimental, spans carry the newest attribute names of OpenTelemetry only.",
+    )
+
     @property
     def control_database_url(self) -> str:
         """The control database in use."""

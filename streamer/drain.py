@@ -10,6 +10,7 @@ from datetime import datetime
 
 from core.lake import LakeWriter, Unstorable
 from core.models import InboxRow, inbox
+from streamer.exporters.queueing import enqueue
 from streamer.intake import Taken, set_aside, take
 
 LOG = logging.getLogger(__name__)
@@ -25,6 +26,8 @@ class Drained:
     repeated: int = 0
     set_aside: int = 0
     rejected: int = 0
+    spans: int = 0
+    """Queued for the endpoints of tenants."""
 
     def facts(self) -> dict[str, int]:
         """Return the counts that are not zero, by name."""
@@ -44,6 +47,7 @@ def drain(writer: LakeWriter, now: datetime, is_stopping: Callable[[], bool] = b
         rows = inbox.next_rows(watermark)
         if not rows:
             break
+        drained.spans += enqueue(rows)
         _move(writer, rows, now, drained)
         watermark = rows[-1].id
     return drained

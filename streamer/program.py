@@ -21,13 +21,15 @@ from core.settings import Settings
 from streamer import anomalies, upkeep
 from streamer.alerts import delivery
 from streamer.drain import check_watermark, drain
+from streamer.exporters import sending
 from streamer.heartbeat import Job
 from streamer.schedule import Schedule
 
 LOG = logging.getLogger(__name__)
 EXIT_DRAINED, EXIT_FAILED = 0, 1
-EVALUATE_RULES = "evaluate_rules"
+EVALUATE_RULES, EXPORT_SPANS = "evaluate_rules", "export_spans"
 DELIVER_SECONDS = 1.0
+EXPORT_SECONDS = 2.0
 COMPACT_SECONDS = 600.0
 MAINTAIN_SECONDS = 3600.0
 PURGE_SECONDS = 300.0
@@ -71,6 +73,8 @@ def jobs(streamer: Streamer, nudge: Callable[[str], None]) -> list[Job]:
         drained = drain(writer, now, streamer.stopping.is_set)
         if drained.events:
             nudge(EVALUATE_RULES)
+        if drained.spans:
+            nudge(EXPORT_SPANS)
         return drained.facts()
 
     def evaluate_rules(now: datetime) -> Mapping[str, Any]:
@@ -79,6 +83,10 @@ def jobs(streamer: Streamer, nudge: Callable[[str], None]) -> list[Job]:
     def deliver_alerts(now: datetime) -> Mapping[str, Any]:
         outlet = delivery.Outlet(streamer.sealer, settings, streamer.stopping)
         return delivery.deliver_due(outlet, now)
+
+    def export_spans(now: datetime) -> Mapping[str, Any]:
+        exporter = sending.Exporter(streamer.sealer, settings, streamer.stopping)
+        return sending.export_due(exporter, now)
 
     def compact_rollups(now: datetime) -> Mapping[str, Any]:
         return {"flushed": writer.flush(), "folded": writer.compact_rollups()}
@@ -93,6 +101,7 @@ def jobs(streamer: Streamer, nudge: Callable[[str], None]) -> list[Job]:
         Job("drain_inbox", settings.drain_tick_seconds, drain_inbox, is_vital=True),
         Job(EVALUATE_RULES, settings.evaluate_seconds, evaluate_rules),
         Job("deliver_alerts", DELIVER_SECONDS, deliver_alerts),
+        Job(EXPORT_SPANS, EXPORT_SECONDS, export_spans),
         Job("purge_expired", PURGE_SECONDS, upkeep.purge_expired),
         Job("compact_rollups", COMPACT_SECONDS, compact_rollups, delay),
         Job("maintain_lake", MAINTAIN_SECONDS, maintain_lake, 2 * delay),

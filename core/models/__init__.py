@@ -9,6 +9,7 @@ from core.models.operations import AuditRow, JobHeartbeat
 from core.models.organization import Member, OneTimeLink, Organization, Project, Team, User
 from core.models.permissions import CustomRole, Group, GroupMember, RoleBinding, TeamMember
 from core.models.principals import ApiKey, Department, Invitation, ServiceAccount
+from core.models.tracing import SpanBatch, TraceDestination
 
 ALL_MODELS = (
     Organization,
@@ -43,6 +44,8 @@ ALL_MODELS = (
     AlertDelivery,
     AuditRow,
     JobHeartbeat,
+    TraceDestination,
+    SpanBatch,
 )
 
 __all__ = [
@@ -75,8 +78,10 @@ __all__ = [
     "Provider",
     "RoleBinding",
     "ServiceAccount",
+    "SpanBatch",
     "Team",
     "TeamMember",
+    "TraceDestination",
     "User",
     "VirtualKey",
 ]

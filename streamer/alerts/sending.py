@@ -6,7 +6,7 @@ Redirects are not followed and no proxy of the environment is used, so the check
 import socket
 import ssl
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -43,6 +43,8 @@ class Answer:
     status: int
     text: str
     retry_after_seconds: float | None
+    start: bytes = b""
+    """The same start as bytes."""
 
 
 @contextmanager
@@ -71,7 +73,12 @@ def _tls() -> ssl.SSLContext:
 
 
 def post_json(url: str, body: bytes, reach: Reach) -> Answer:
-    """Post a JSON body and return the answer, whatever its status.
+    """Post a JSON body and return the answer, as ``post``."""
+    return post(url, body, {"Content-Type": "application/json"}, reach)
+
+
+def post(url: str, body: bytes, headers: Mapping[str, str], reach: Reach) -> Answer:
+    """Post a body and return the answer, whatever its status.
 
     Raises AddressRefused, and httpx.TransportError when no answer came in time.
     """
@@ -83,12 +90,11 @@ def post_json(url: str, body: bytes, reach: Reach) -> Answer:
     last: httpx.ConnectError | None = None
     for address in _checked(host, port, reach):
         shown = f"[{address}]" if ":" in address else address
-        headers = {"Host": parts.netloc.rpartition("@")[2], "Content-Type": "application/json"}
         request = httpx.Request(
             "POST",
             parts._replace(netloc=f"{shown}:{port}").geturl(),
             content=body,
-            headers=headers,
+            headers={**headers, "Host": parts.netloc.rpartition("@")[2]},
             # The certificate is checked against the name that was entered, not the address.
             extensions={"sni_hostname": host},
         )
@@ -123,4 +129,5 @@ def _answer(client: httpx.Client, request: httpx.Request) -> Answer:
         response.close()
     after = response.headers.get("retry-after", "")
     seconds = float(after) if after.isdigit() and len(after) < 8 else None
-    return Answer(response.status_code, start.decode(errors="replace"), seconds)
+    text = start.decode(errors="replace")
+    return Answer(response.status_code, text, seconds, start)

@@ -1,0 +1,1 @@
+"""Spans of calls on their way to the tenants' own OTLP endpoints."""
