@@ -4,7 +4,6 @@ from typing import Any
 
 import msgspec
 
-from proxy.dialects.anthropic_messages import ANTHROPIC_MESSAGES
 from proxy.translation.neutral import Failure
 from proxy.translation.rules import GEMINI, MESSAGES
 from proxy.translation.shapes import dict_in, dumps, loads, text_in
@@ -24,6 +23,18 @@ GOOGLE_STATUSES = {
     503: "UNAVAILABLE",
     504: "DEADLINE_EXCEEDED",
     529: "UNAVAILABLE",
+}
+_ANTHROPIC_TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    402: "billing_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    503: "overloaded_error",
+    504: "timeout_error",
+    529: "overloaded_error",
 }
 _OPENAI_TYPES = {
     401: "authentication_error",
@@ -65,8 +76,7 @@ def write_error(client: str, status: int, failure: Failure) -> bytes:
     """Return the body of an error in a client's dialect."""
     message = (failure.message or _UNSAID)[:_MAX_MESSAGE_CHARACTERS]
     if client == MESSAGES:
-        types = ANTHROPIC_MESSAGES.error_types
-        kind = types.get(status, ANTHROPIC_MESSAGES.other_error_type)
+        kind = _ANTHROPIC_TYPES.get(status, "api_error")
         error: dict[str, Any] = {"type": kind, "message": message}
         return dumps({"type": "error", "error": error, "request_id": None})
     if client == GEMINI:
