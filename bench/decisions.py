@@ -178,7 +178,7 @@ async def _gateway(folder: Path) -> Gateway:
     holds.heard(now_s)
     for limit in bundle.limits:
         limit.turn(now_s)
-        limit.current.available_nanousd = SLICE_NANOUSD
+        limit.current.available = SLICE_NANOUSD
         limit.current.told_s = now_s
     spool = Spool(folder / "spool", "bench", SPOOL_BYTES)
     readiness = Readiness(started=True)

@@ -22,6 +22,11 @@ COMMANDS = {
         "audit",
         "Prove that the audit log was not altered, or read it.",
     ),
+    "secrets": (
+        "cli.rotation",
+        "secrets",
+        "See which keys protect what is stored, and change them.",
+    ),
     "settings": ("cli.settings_table", "settings", "Print every setting, or check those given."),
     "migrate": ("cli.programs", "migrate", "Bring the control database to this version's schema."),
 }

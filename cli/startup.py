@@ -10,8 +10,9 @@ from cli.programs import migrated
 from core.authoring import first_run
 from core.clock import utcnow
 from core.database import database
+from core.sealing import database_sealer
 from core.secret_files import prepare_data_dir, with_control_plane_secrets
-from core.secrets import Secret, sealer_for
+from core.secrets import Secret
 from core.settings import Settings
 
 
@@ -41,7 +42,7 @@ def prepare(settings: Settings, config: Path | None, environ: Mapping[str, str])
     migrated(settings)
     try:
         applied = apply_file(config, settings, environ) if config else None
-        token = first_run.ensure(settings.pepper, sealer_for(settings.master_key), utcnow())
+        token = first_run.ensure(settings.pepper, database_sealer(settings), utcnow())
     finally:
         let_go()
     return Prepared(token, applied)

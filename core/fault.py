@@ -129,6 +129,12 @@ class Fault(enum.Enum):
         503, logging.ERROR, True, "The budget could not be checked; try again shortly."
     )
     RATE_LIMIT_EXCEEDED = _Row(429, logging.INFO, True, "Wait as long as `Retry-After` says.")
+    VK_RATE_LIMIT_EXCEEDED = _Row(
+        429,
+        logging.INFO,
+        True,
+        "Wait as long as `Retry-After` says, or ask an administrator for a higher rate.",
+    )
     LEDGER_FULL = _Row(
         503,
         logging.ERROR,

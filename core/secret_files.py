@@ -5,7 +5,7 @@ import os
 import secrets
 from pathlib import Path
 
-from core.secrets import Secret, derive
+from core.secrets import Pepper, Secret, derive
 from core.settings import Settings, SettingsError
 
 
@@ -19,12 +19,60 @@ def prepare_data_dir(data_dir: Path) -> None:
 def with_control_plane_secrets(settings: Settings) -> Settings:
     """Return settings in which every secret of the web app and the streamer is set.
 
-    The pepper follows from the master key and the claim secret from the internal secret, unless given.
+    The pepper follows from the master key and the claim secret from the internal secret, unless given or kept in
+    a file: after a rotation the master key is another, but the pepper must not be.
     """
     settings = with_gateway_secrets(settings)
-    master = settings.master_key or _kept(settings.data_dir / "master.key")
-    pepper = settings.pepper or Secret(derive(master, "virtual key pepper").hex())
-    return dataclasses.replace(settings, master_key=master, pepper=pepper)
+    files = SecretFiles(settings.data_dir)
+    master = settings.master_key or _kept(files.master_key)
+    previous = settings.master_key_previous or _read(files.master_key_previous)
+    pepper = settings.pepper or _read(files.pepper) or pepper_of(master)
+    pepper_previous = settings.pepper_previous or _read(files.pepper_previous)
+    return dataclasses.replace(
+        settings,
+        master_key=master,
+        master_key_previous=previous,
+        pepper=Pepper(pepper.reveal(), pepper_previous),
+    )
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SecretFiles:
+    """Where secrets are kept that the operator did not set, and those before a rotation."""
+
+    data_dir: Path
+
+    @property
+    def master_key(self) -> Path:
+        return self.data_dir / "master.key"
+
+    @property
+    def master_key_previous(self) -> Path:
+        return self.data_dir / "master.key.previous"
+
+    @property
+    def pepper(self) -> Path:
+        return self.data_dir / "pepper.secret"
+
+    @property
+    def pepper_previous(self) -> Path:
+        return self.data_dir / "pepper.secret.previous"
+
+
+def pepper_of(master: Secret) -> Secret:
+    """Return the pepper that follows from a master key."""
+    return Secret(derive(master, "virtual key pepper").hex())
+
+
+def new_secret() -> Secret:
+    """Return a fresh secret of 384 random bits."""
+    return Secret(secrets.token_urlsafe(48))
+
+
+def keep(path: Path, secret: Secret) -> None:
+    """Write a secret to its file in place of the one there, readable by its owner alone."""
+    temporary = _written(path, secret)
+    temporary.replace(path)
 
 
 def with_gateway_secrets(settings: Settings) -> Settings:
@@ -44,13 +92,25 @@ def _kept(path: Path) -> Secret:
     return Secret(text)
 
 
-def _made(path: Path) -> Secret:
+def _read(path: Path) -> Secret:
+    """Return a secret that may be kept in a file; an empty one when it is not."""
+    return _kept(path) if path.exists() else Secret("")
+
+
+def _written(path: Path, secret: Secret) -> Path:
     prepare_data_dir(path.parent)
-    text = secrets.token_urlsafe(48)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
-        file.write(text + "\n")
+        file.write(secret.reveal() + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    return temporary
+
+
+def _made(path: Path) -> Secret:
+    secret = new_secret()
+    temporary = _written(path, secret)
     try:
         # link() never replaces: of two first starts at once, the second reads what the first made.
         os.link(temporary, path)
@@ -58,4 +118,4 @@ def _made(path: Path) -> Secret:
         return _kept(path)
     finally:
         temporary.unlink()
-    return Secret(text)
+    return secret

@@ -48,6 +48,16 @@ class Secret:
         raise TypeError("a secret is not pickled")
 
 
+class Pepper(Secret):
+    """The pepper of machine-made secrets, with the one before a rotation, under which secrets are still found."""
+
+    __slots__ = ("previous",)
+
+    def __init__(self, text: str, previous: Secret | None = None) -> None:
+        super().__init__(text)
+        self.previous = previous if previous else None
+
+
 class SealError(Exception):
     """What was sealed can't be opened: another key, another purpose, or altered bytes."""
 
@@ -60,6 +70,11 @@ class Sealer:
             raise ValueError("the current key is not among the keys")
         self._ciphers = {key_id: AESGCM(key) for key_id, key in keys.items()}
         self._current = current
+
+    @property
+    def current(self) -> str:
+        """The id of the key that seals."""
+        return self._current
 
     def seal(self, text: str, purpose: str) -> str:
         """Return ``enc:v1:<key id>:<base64>``; the same purpose must be named to open it."""
@@ -93,14 +108,45 @@ def key_id_of(key: bytes) -> str:
     return hashlib.sha256(b"key id" + key).hexdigest()[:8]
 
 
-def sealer_for(master: Secret, purpose: str = "database") -> Sealer:
-    """Return the sealer whose key is derived from one master secret."""
-    key = derive(master, f"seal {purpose}")
-    return Sealer({key_id_of(key): key}, key_id_of(key))
+def sealer_for(master: Secret, purpose: str = "database", previous: Secret | None = None) -> Sealer:
+    """Return the sealer whose key is derived from one master secret; it opens what the previous one sealed, too."""
+    keys = [derive(secret, f"seal {purpose}") for secret in (master, previous) if secret]
+    return Sealer({key_id_of(key): key for key in keys}, key_id_of(keys[0]))
+
+
+def key_id_in(sealed: str) -> str:
+    """Return the id of the key that sealed a text; empty for a text that is not sealed."""
+    parts = sealed.split(":", 3)
+    return parts[2] if len(parts) == 4 and ":".join(parts[:2]) == _SEAL else ""
 
 
 def peppered_hash(pepper: Secret, secret: str) -> str:
-    """Return the lower-hex HMAC-SHA256 under which a machine-made secret is stored and looked up."""
+    """Return the text under which a machine-made secret is stored: a lower-hex HMAC-SHA256.
+
+    While a rotation is under way the pepper's id stands before it, so that it can be told from older ones.
+    """
+    hashed = _hmac(pepper, secret)
+    is_rotating = isinstance(pepper, Pepper) and pepper.previous is not None
+    return f"{pepper_id(pepper)}:{hashed}" if is_rotating else hashed
+
+
+def peppered_hashes(pepper: Secret, secret: str) -> list[str]:
+    """Return every text under which a machine-made secret may be stored; the first is that of new ones."""
+    previous = pepper.previous if isinstance(pepper, Pepper) else None
+    found = [peppered_hash(pepper, secret)]
+    for one in (pepper, previous):
+        if one is not None:
+            hashed = _hmac(one, secret)
+            found += [hashed, f"{pepper_id(one)}:{hashed}"]
+    return list(dict.fromkeys(found))
+
+
+def pepper_id(pepper: Secret) -> str:
+    """Return a short public name of a pepper."""
+    return key_id_of(derive(pepper, "pepper id"))
+
+
+def _hmac(pepper: Secret, secret: str) -> str:
     return hmac.digest(pepper.reveal().encode(), secret.encode(), hashlib.sha256).hex()
 
 

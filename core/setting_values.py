@@ -42,7 +42,7 @@ class Setting:
 
 
 def row(names: str, parse: Callable[[str], Any], default: Any, unit: str, sentence: str) -> Any:
-    """Return a dataclass field that is a row of the table; ``names`` are separated by blanks."""
+    """Return the field of a settings class that this row describes; ``names`` are separated by spaces."""
     return field(
         metadata={"setting": Setting(tuple(names.split()), parse, default, unit, sentence)}
     )

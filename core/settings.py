@@ -9,20 +9,27 @@ from pathlib import Path
 from typing import Any
 
 from core import setting_values as value
-from core.secrets import Secret
-from core.setting_values import MIB, Network, Setting, SettingsError, row
-from core.upstream_settings import UpstreamSettings
+from core.gateway_settings import ENTRA_AT, GOOGLE_TOKENS_AT, GatewaySettings
+from core.setting_values import Network, Setting, SettingsError, row
 
-__all__ = ["CLIENT_VARIABLES", "TABLE", "Network", "Setting", "Settings", "SettingsError", "load"]
+__all__ = [
+    "CLIENT_VARIABLES",
+    "ENTRA_AT",
+    "GOOGLE_TOKENS_AT",
+    "TABLE",
+    "Network",
+    "Setting",
+    "Settings",
+    "SettingsError",
+    "load",
+]
 
 GOVERNANCE_FLAG = "release_ui_ai_governance_enabled"
-GOOGLE_TOKENS_AT = "https://oauth2.googleapis.com/token"
-ENTRA_AT = "https://login.microsoftonline.com"
 GATEWAY_MENU_FLAG = "release_ui_ai_gateway_menu_enabled"
 
 
 @dataclass(frozen=True, slots=True)
-class Settings(UpstreamSettings):
+class Settings(GatewaySettings):
     """Every setting, resolved. Defaults suit one machine and loopback."""
 
     data_dir: Path = row(
@@ -91,139 +98,6 @@ class Settings(UpstreamSettings):
         "url",
         "Where a gateway finds the control plane.",
     )
-    master_key: Secret = row(
-        "LANGWATCH_MASTER_KEY",
-        Secret,
-        Secret(""),
-        "secret",
-        "Seals credentials in the database; made in the data directory when unset.",
-    )
-    internal_secret: Secret = row(
-        "LW_GATEWAY_INTERNAL_SECRET",
-        Secret,
-        Secret(""),
-        "secret",
-        "Signs the calls between gateway and control plane; made in the data directory when unset.",
-    )
-    internal_secret_previous: Secret = row(
-        "LW_GATEWAY_INTERNAL_SECRET_PREVIOUS",
-        Secret,
-        Secret(""),
-        "secret",
-        "The internal secret before a rotation, still accepted.",
-    )
-    jwt_secret: Secret = row(
-        "LW_GATEWAY_JWT_SECRET",
-        Secret,
-        Secret(""),
-        "secret",
-        "Signs key claims; derived from the internal secret when unset.",
-    )
-    jwt_secret_previous: Secret = row(
-        "LW_GATEWAY_JWT_SECRET_PREVIOUS",
-        Secret,
-        Secret(""),
-        "secret",
-        "The claim secret before a rotation, still accepted.",
-    )
-    pepper: Secret = row(
-        "LW_VIRTUAL_KEY_PEPPER",
-        Secret,
-        Secret(""),
-        "secret",
-        "Hashes virtual keys and source secrets; derived from the master key when unset.",
-    )
-    allowed_private_networks: tuple[Network, ...] = row(
-        "LANGWATCH_ALLOWED_PRIVATE_NETWORKS",
-        value.networks,
-        (),
-        "CIDR list",
-        "Private ranges that addresses entered by a tenant may point at.",
-    )
-    max_body_bytes: int = row(
-        "SERVER_MAX_REQUEST_BODY_BYTES",
-        value.whole,
-        32 * MIB,
-        "bytes",
-        "The largest request body the gateway takes.",
-    )
-    drain_delay_seconds: float = row(
-        "SERVER_DRAIN_DELAY_SECONDS",
-        value.seconds,
-        5.0,
-        "seconds",
-        "How long a stopping gateway still accepts requests after its readiness turned off.",
-    )
-    graceful_seconds: float = row(
-        "SERVER_GRACEFUL_SECONDS",
-        value.seconds,
-        15.0,
-        "seconds",
-        "How long a stopping gateway waits for running requests.",
-    )
-    client_write_seconds: float = row(
-        "LANGWATCH_CLIENT_WRITE_SECONDS",
-        value.seconds,
-        60.0,
-        "seconds",
-        "How long a client may refuse to read before its call is cancelled.",
-    )
-    google_token_url: str = row(
-        "LANGWATCH_GOOGLE_TOKEN_URL",
-        value.url,
-        GOOGLE_TOKENS_AT,
-        "url",
-        "Where the tokens of Google service accounts are had.",
-    )
-    entra_url: str = row(
-        "LANGWATCH_ENTRA_URL",
-        value.url,
-        ENTRA_AT,
-        "url",
-        "Where the tokens of Microsoft Entra applications are had; the tenant follows in the path.",
-    )
-    spool_max_bytes: int = row(
-        "LW_GATEWAY_SPEND_SPOOL_MAX_BYTES",
-        value.whole,
-        1024 * MIB,
-        "bytes",
-        "How much unshipped record a gateway worker may keep before it refuses calls.",
-    )
-    ship_interval_seconds: float = row(
-        "LW_GATEWAY_SPEND_FLUSH_INTERVAL_SECONDS",
-        value.seconds,
-        0.5,
-        "seconds",
-        "How often a gateway worker ships its records.",
-    )
-    lease_outage_seconds: float = row(
-        "LANGWATCH_LEASE_OUTAGE_SECONDS",
-        value.seconds,
-        300.0,
-        "seconds",
-        "How long a gateway admits against its last lease while the control plane is away.",
-    )
-    stale_bundle_seconds: float = row(
-        "LW_GATEWAY_AUTH_CACHE_HARD_GRACE_SECONDS",
-        value.seconds,
-        21600.0,
-        "seconds",
-        "How long a key that is already known is served while the control plane is away.",
-    )
-    allow_insecure: bool = row(
-        "GATEWAY_ALLOW_INSECURE",
-        value.flag,
-        False,
-        "0 or 1",
-        "Lets a gateway on its own start without secrets of its own, for trying it out on one machine.",
-    )
-    netcheck_hosts: tuple[str, ...] = row(
-        "GATEWAY_STARTUP_NETCHECK_HOSTS",
-        value.names,
-        (),
-        "host:port list",
-        "Hosts a gateway must be able to reach before it says it has started.",
-    )
     force_flags: tuple[str, ...] = row(
         "FEATURE_FLAG_FORCE_ENABLE",
         value.names,
@@ -277,21 +151,6 @@ class Settings(UpstreamSettings):
         "LOG_FORMAT", value.one_of("text", "json"), "text", "text or json", "How log lines look."
     )
 
-    access_log: str = row(
-        "LANGWATCH_ACCESS_LOG",
-        value.one_of("all", "failed", "off"),
-        "all",
-        "all, failed or off",
-        "Which requests to the gateway get a log line.",
-    )
-    metrics_token: Secret = row(
-        "LW_GATEWAY_METRICS_TOKEN",
-        Secret,
-        Secret(""),
-        "secret",
-        "What a scraper of the gateway's /metrics presents as a bearer token; unset, it answers private addresses only.",
-    )
-
     semconv_opt_in: tuple[str, ...] = row(
         "OTEL_SEMCONV_STABILITY_OPT_IN",
         value.names,
@@ -322,7 +181,8 @@ class Settings(UpstreamSettings):
         return name in self.force_flags
 
 
-TABLE: dict[str, Setting] = {f.name: f.metadata["setting"] for f in fields(Settings)}
+_OWN_FIRST = sorted(fields(Settings), key=lambda one: one.name not in Settings.__annotations__)
+TABLE: dict[str, Setting] = {one.name: one.metadata["setting"] for one in _OWN_FIRST}
 
 # Read by the command line on a laptop, not by the programs; known here so that they are not called unknown.
 CLIENT_VARIABLES = {

@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 
 from core import setting_values as value
+from core.secret_settings import SecretSettings
 from core.setting_values import row
 
 
 @dataclass(frozen=True, slots=True)
-class UpstreamSettings:
+class UpstreamSettings(SecretSettings):
     """The settings of the way to providers, resolved."""
 
     connect_seconds: float = row(

@@ -3,15 +3,16 @@
 The edge where ASGI ends: below it nobody sees a message, above it nobody sees a refusal.
 """
 
-from urllib.parse import parse_qsl
-
 from core.fault import Fault, Refused
 from proxy.content_coding import decoded
+from proxy.dialects.error_forms import ErrorForm
 from proxy.gateway import Gateway
 from proxy.metrics_view import metrics_answer
+from proxy.model_forms import FORMS
 from proxy.models_list import list_answer, one_answer
 from proxy.pipeline.call import Call
-from proxy.pipeline.incoming import Incoming, read_headers
+from proxy.pipeline.caller import api_of, without_key
+from proxy.pipeline.incoming import KEY_HEADERS, Incoming, read_headers
 from proxy.pipeline.observe import record_own_answer
 from proxy.pipeline.outgoing_headers import standing_headers, trace_headers
 from proxy.pipeline.stages import carry
@@ -30,8 +31,10 @@ def create_app(gateway: Gateway) -> App:
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         incoming = read_headers(scope["headers"])
+        if b"=" in scope["query_string"]:
+            _take_key(scope, incoming)
         identity = gateway.identities.mint(incoming.trace)
-        route = find(scope["path"])
+        route = find(scope["path"], scope["method"])
         try:
             if route is not None and route.serves is Serves.EXCHANGE and scope["method"] == "POST":
                 call = Call(scope, send, route, identity)
@@ -44,7 +47,7 @@ def create_app(gateway: Gateway) -> App:
                 answer = await _own_answer(gateway, scope, route, incoming)
         except (Refused, RequestRefused) as error:
             refused = error if isinstance(error, Refused) else _from_transport(error)
-            answer = refusal(refused, identity, None if route is None else route.dialect)
+            answer = refusal(refused, identity, _error_form(scope["path"], route, incoming))
             if refused.fault in _TRACED:
                 answer.headers.extend(trace_headers(identity, incoming.get(b"tracestate")))
         if answer is None:
@@ -98,14 +101,28 @@ async def _own_answer(
     return probe(route.serves, gateway.readiness, gateway.version)
 
 
+def _take_key(scope: Scope, incoming: Incoming) -> None:
+    """Move a key out of the query, where Gemini's clients may put it, so that nothing forwards or logs it."""
+    key, scope["query_string"] = without_key(scope["query_string"])
+    if key:
+        # The last of the headers that are looked at for a key.
+        incoming.consumed.setdefault(KEY_HEADERS[-1], key)
+
+
+def _error_form(path: str, route: Route | None, incoming: Incoming) -> ErrorForm:
+    if route is not None and route.dialect is not None:
+        return route.dialect.errors
+    return FORMS[api_of(path, incoming)].errors
+
+
 async def _models(gateway: Gateway, scope: Scope, incoming: Incoming) -> Answer:
     presented = incoming.presented_key
     if not presented:
         raise Refused(Fault.MISSING_API_KEY)
     bundle = gateway.keyring.known(presented) or await gateway.keyring.resolve(presented)
-    is_anthropic = bool(incoming.get(b"anthropic-version"))
-    name = scope["path"].partition("/v1/models/")[2]
+    path = scope["path"]
+    form = FORMS[api_of(path, incoming)]
+    name = path.partition("/models/")[2]
     if name:
-        return one_answer(bundle, is_anthropic, name)
-    query = dict(parse_qsl(scope["query_string"].decode("latin-1")))
-    return list_answer(bundle, is_anthropic, query)
+        return one_answer(bundle, form, name)
+    return list_answer(bundle, form, scope["query_string"])

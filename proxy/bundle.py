@@ -16,6 +16,7 @@ from core.provider_settings import (
 )
 from core.secrets import Sealer, Secret
 from proxy.limit_state import LimitState, Terms
+from proxy.rate_terms import rate_terms
 from proxy.transport.dial import Target
 from rules.windows import Window
 
@@ -36,6 +37,8 @@ class ProviderBinding:
     base_path: str
     """The path of ``base_url``, without a trailing slash; empty when it has none."""
     settings: ProviderSettings = NO_SETTINGS
+    limits: tuple[LimitState, ...] = ()
+    """What counts this provider's calls alone: its rate limits, and budgets for it."""
     proof: Credential = field(init=False)
     """The credential taken apart."""
 
@@ -103,11 +106,16 @@ class Bundle:
     providers: tuple[ProviderBinding, ...]
     """In the key's order."""
     limits: tuple[LimitState, ...]
+    """What every call counts in: the key's rate limits, shortest window first, then the budgets."""
     config: dict[str, Any]
     policies: tuple[dict[str, Any], ...] = ()
     """Policy rules of the organisation, the team and the project."""
     cache_rules: tuple[dict[str, Any], ...] = ()
     guardrails: tuple[GuardrailBinding, ...] = ()
+    budgets: tuple[LimitState, ...] = ()
+    """All budgets, those for one provider's calls too; they warn."""
+    counting: LimitState | None = None
+    """What limits counting tokens, from the first such call on."""
     routing_policy: RoutingPolicy | None = None
 
 
@@ -119,6 +127,7 @@ class _ProviderText(msgspec.Struct):
     credential: str | None = None
     allow_private: bool = False
     settings: dict[str, Any] = {}
+    rate_limits: dict[str, int] = {}
 
 
 class _BudgetText(msgspec.Struct):
@@ -134,6 +143,8 @@ class _BudgetText(msgspec.Struct):
     period_start_ms: int
     settled_nanousd: int = 0
     anchor_ms: int | None = None
+    reset_ms: int | None = None
+    provider_id: str | None = None
 
 
 class BundleText(msgspec.Struct):
@@ -160,10 +171,16 @@ class BundleText(msgspec.Struct):
     routing_policy: RoutingPolicy | None = None
 
 
-def read_bundle(
-    text: BundleText, sealer: Sealer, limit_for: Callable[[Terms, int, int], LimitState]
-) -> Bundle:
+LimitFor = Callable[[Terms, int, int], LimitState]
+
+
+def read_bundle(text: BundleText, sealer: Sealer, limit_for: LimitFor) -> Bundle:
     """Return the bundle with opened credentials and shared limit states. Raises SealError, ValueError."""
+    names = {provider.id: provider.name for provider in text.providers}
+    budgets = [
+        limit_for(_terms(b, names), b.period_start_ms, b.settled_nanousd) for b in text.budgets
+    ]
+    rates = rate_terms("virtual_key", text.vk_id, "", text.config.get("rate_limits") or {})
     return Bundle(
         vk_id=text.vk_id,
         revision=text.revision,
@@ -177,14 +194,16 @@ def read_bundle(
         personal=text.personal,
         expires_at_ms=text.expires_at_ms,
         tags=tuple(text.tags),
-        providers=tuple(_provider(p, sealer) for p in text.providers),
-        limits=tuple(
-            limit_for(_terms(b), b.period_start_ms, b.settled_nanousd) for b in text.budgets
+        providers=tuple(_provider(p, sealer, _own(p, budgets, limit_for)) for p in text.providers),
+        limits=(
+            *(limit_for(terms, 0, 0) for terms in rates),
+            *(budget for budget in budgets if budget.terms.provider_id is None),
         ),
         config=text.config,
         policies=tuple(text.policies),
         cache_rules=tuple(text.cache_rules),
         guardrails=tuple(_guardrail(row, sealer) for row in text.guardrails),
+        budgets=tuple(budgets),
         routing_policy=text.routing_policy,
     )
 
@@ -195,7 +214,18 @@ def _guardrail(row: dict[str, Any], sealer: Sealer) -> GuardrailBinding:
     return GuardrailBinding({n: v for n, v in row.items() if n != "secret"}, secret)
 
 
-def _terms(text: _BudgetText) -> Terms:
+def _own(
+    text: _ProviderText, budgets: list[LimitState], limit_for: LimitFor
+) -> tuple[LimitState, ...]:
+    """Return the limits that count one provider's calls alone."""
+    rates = rate_terms("provider", text.id, text.name, text.rate_limits)
+    return (
+        *(limit_for(terms, 0, 0) for terms in rates),
+        *(budget for budget in budgets if budget.terms.provider_id == text.id),
+    )
+
+
+def _terms(text: _BudgetText, provider_names: dict[str, str]) -> Terms:
     return Terms(
         text.id,
         text.name,
@@ -207,10 +237,15 @@ def _terms(text: _BudgetText) -> Terms:
         text.on_breach,
         text.on_unpriced,
         text.on_outage,
+        provider_id=text.provider_id,
+        provider_name=provider_names.get(text.provider_id or "", ""),
+        reset_ms=text.reset_ms,
     )
 
 
-def _provider(text: _ProviderText, sealer: Sealer) -> ProviderBinding:
+def _provider(
+    text: _ProviderText, sealer: Sealer, limits: tuple[LimitState, ...]
+) -> ProviderBinding:
     credential = None
     if text.credential is not None:
         credential = sealer.open(text.credential, f"provider:{text.id}")
@@ -232,4 +267,5 @@ def _provider(text: _ProviderText, sealer: Sealer) -> ProviderBinding:
         target,
         base_path,
         read_settings(text.settings),
+        limits,
     )

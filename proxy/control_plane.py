@@ -67,7 +67,7 @@ class LeaseWant(msgspec.Struct):
 
     limit_id: str
     period_start_ms: int
-    amount_nanousd: int
+    amount: int
     urgent: bool = False
 
 
@@ -76,20 +76,22 @@ class LeaseGift(msgspec.Struct):
 
     limit_id: str
     period_start_ms: int
-    amount_nanousd: int
+    amount: int
 
 
 class LeaseState(msgspec.Struct):
-    """How one limit stands after an answer; ``remaining`` is this worker's slice."""
+    """How one limit stands after an answer, in its unit; ``remaining`` is this worker's slice."""
 
     limit_id: str
     period_start_ms: int
-    granted_nanousd: int
-    remaining_nanousd: int
-    settled_nanousd: int
-    leased_nanousd: int
-    limit_nanousd: int
+    granted: int
+    remaining: int
+    settled: int
+    leased: int
+    limit: int
     gone: bool = False
+    opens_at_ms: int | None = None
+    """When the oldest used slot of a rolling window leaves it; None when none is used."""
 
 
 class _Leases(msgspec.Struct):

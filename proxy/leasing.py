@@ -15,14 +15,8 @@ from dataclasses import dataclass, replace
 from proxy.control_plane import LeaseGift, LeaseState, LeaseWant
 from proxy.holds import Holds
 from proxy.limit_state import NEVER_TOLD, Period
-from rules.slices import (
-    IDLE_SECONDS,
-    REST_SECONDS,
-    Slice,
-    cushion_nanousd,
-    low_water_nanousd,
-    surplus_nanousd,
-)
+from rules.rates import Unit
+from rules.slices import IDLE_SECONDS, REST_SECONDS, Slice, cushion, low_water, surplus
 
 RETRY_SECONDS = 0.04
 READ_SECONDS = 1.0
@@ -62,8 +56,8 @@ class Leasing:
             _note_use(period, now_s)
             gift = _gift(period, period in needs, now_s)
             if gift > 0:
-                period.available_nanousd -= gift
-                period.free_nanousd += gift
+                period.available -= gift
+                period.free += gift
                 gifts.append(LeaseGift(period.limit.id, period.start_ms, gift))
             want = _want(period, needs.get(period, 0), now_s)
             if want is not None and len(wants) < MAX_WANTS:
@@ -82,7 +76,7 @@ class Leasing:
 
     def is_tight(self) -> bool:
         """Say whether a call queues for a limit of which nothing is left to borrow."""
-        return any(p.told_s > NEVER_TOLD and p.free_nanousd == 0 for p in self._needs())
+        return any(p.told_s > NEVER_TOLD and p.free == 0 for p in self._needs())
 
     def lost(self, failed: Round) -> None:
         """Note that no answer came to a round: it may have been carried out or not."""
@@ -107,8 +101,8 @@ class Leasing:
         needs = self._needs()
         for period in told:
             # With something left to borrow, the queue only grew during the call: ask again at once.
-            if period in needs and period.free_nanousd == 0:
-                period.is_yielding = 0 < period.available_nanousd < self._first_need(period)
+            if period in needs and period.free == 0:
+                period.is_yielding = 0 < period.available < self._first_need(period)
                 period.ask_at_s = now_s + self._retry_seconds
 
     def _needs(self) -> dict[Period, int]:
@@ -119,13 +113,13 @@ class Leasing:
                 for limit in waiter.limits:
                     if limit.blocks:
                         current = limit.current
-                        needs[current] = needs.get(current, 0) + waiter.amount_nanousd
-        return {p: need for p, need in needs.items() if p.available_nanousd < need}
+                        needs[current] = needs.get(current, 0) + waiter.amounts[limit.unit]
+        return {p: need for p, need in needs.items() if p.available < need}
 
     def _first_need(self, period: Period) -> int:
         for waiter in self._holds.waiters:
             if waiter.outcome is None and period.limit in waiter.limits:
-                return waiter.amount_nanousd
+                return waiter.amounts[period.unit]
         return 0
 
 
@@ -137,31 +131,32 @@ def _note_use(period: Period, now_s: float) -> None:
 
 def _gift(period: Period, is_needed: bool, now_s: float) -> int:
     """Return what of a slice goes back now."""
-    available, limit = period.available_nanousd, period.limit
+    available, limit = period.available, period.limit
     if available <= 0 or not (limit.blocks or limit.is_gone):
         return 0
     if period is not limit.current or period.is_yielding:
         period.is_yielding = False
         return available
     # Calls that cost more than was held for them may have spent what this slice was cut from.
-    if limit.is_gone or _is_spent(period):
+    if limit.is_gone or period.is_spent(now_s):
         return available
     if is_needed:
         return 0
-    return surplus_nanousd(
+    return surplus(
         Slice(
-            limit.terms.limit_nanousd,
+            limit.terms.amount,
             available,
-            period.free_nanousd,
-            2 * period.low_water_nanousd,
+            period.free,
+            2 * period.low_water,
             now_s - period.used_s,
+            Unit(period.unit),
         )
     )
 
 
 def _want(period: Period, need: int, now_s: float) -> LeaseWant | None:
     """Return what to ask of a limit now; 0 to read how it stands, None to leave it alone."""
-    limit, available = period.limit, period.available_nanousd
+    limit, available = period.limit, period.available
     since_told = now_s - period.told_s
     if limit.is_gone:
         return None
@@ -169,30 +164,26 @@ def _want(period: Period, need: int, now_s: float) -> LeaseWant | None:
         is_in_use = now_s - period.used_s < IDLE_SECONDS or period.used_s > period.told_s
         is_due = is_in_use and since_told >= WARN_READ_SECONDS
         return LeaseWant(limit.id, period.start_ms, 0) if is_due else None
-    cushion = _cushion(period)
+    ahead = _ahead(period)
     if need > available:
         if now_s < period.ask_at_s:
             return None
-        return LeaseWant(limit.id, period.start_ms, max(need, cushion) - available, True)
+        return LeaseWant(limit.id, period.start_ms, max(need, ahead) - available, True)
     is_busy = now_s - period.used_s < REST_SECONDS and period is limit.current
-    if is_busy and available < period.low_water_nanousd:
-        return LeaseWant(limit.id, period.start_ms, cushion - available)
-    is_read_due = since_told >= READ_SECONDS and (period.lease_nanousd > 0 or _is_spent(period))
+    if is_busy and available < period.low_water:
+        return LeaseWant(limit.id, period.start_ms, ahead - available)
+    is_read_due = since_told >= READ_SECONDS and (period.lease > 0 or period.is_spent(now_s))
     if is_read_due or period.is_unsure:
         return LeaseWant(limit.id, period.start_ms, 0)
     return None
 
 
-def _cushion(period: Period) -> int:
+def _ahead(period: Period) -> int:
+    """Return what this worker should have beyond its holds."""
     if period.told_s > NEVER_TOLD:
-        return 2 * period.low_water_nanousd
-    limit_nanousd = period.limit.terms.limit_nanousd
-    return cushion_nanousd(limit_nanousd, limit_nanousd - period.spent_nanousd)
-
-
-def _is_spent(period: Period) -> bool:
-    # Read again now and then: an operator may have raised the limit.
-    return period.spent_nanousd >= period.limit.terms.limit_nanousd
+        return 2 * period.low_water
+    amount = period.limit.terms.amount
+    return cushion(amount, amount - period.spent)
 
 
 def _is_done(period: Period, now_s: float) -> bool:
@@ -210,16 +201,14 @@ def _update(period: Period, state: LeaseState, now_s: float) -> None:
     if state.gone:
         limit.retire()
         return
-    if state.limit_nanousd != limit.terms.limit_nanousd:
-        limit.adopt(replace(limit.terms, limit_nanousd=state.limit_nanousd))
+    if state.limit != limit.terms.amount:
+        limit.adopt(replace(limit.terms, amount=state.limit))
     period.told_s = now_s
     period.is_unsure = False
-    period.settled_nanousd = state.settled_nanousd
-    period.available_nanousd = (
-        state.remaining_nanousd - period.held_nanousd - period.unacked_nanousd
-    )
-    period.others_nanousd = max(0, state.leased_nanousd - state.remaining_nanousd)
-    free = state.limit_nanousd - state.settled_nanousd - state.leased_nanousd
-    period.free_nanousd = max(0, free)
-    reachable = period.free_nanousd + max(0, period.available_nanousd)
-    period.low_water_nanousd = low_water_nanousd(cushion_nanousd(state.limit_nanousd, reachable))
+    period.settled = state.settled
+    period.available = state.remaining - period.held - period.unacked
+    period.others = max(0, state.leased - state.remaining)
+    period.free = max(0, state.limit - state.settled - state.leased)
+    limit.learn_opening(state.opens_at_ms)
+    reachable = period.free + max(0, period.available)
+    period.low_water = low_water(cushion(state.limit, reachable))

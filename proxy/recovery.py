@@ -29,6 +29,7 @@ class _Call(msgspec.Struct):
     price_source: str = ""
     estimate_nanousd: int = 0
     charges: list[tuple[str, int]] = []
+    rates: list[tuple[str, int, int]] = []
 
 
 class _Line(msgspec.Struct):
@@ -129,6 +130,7 @@ def _unsettled(call: _Call, epoch: str, now_ms: int) -> bytes:
         "is_estimated": True,
         "price_source": call.price_source,
         "charges": call.charges,
+        "rates": call.rates,
         "owner": epoch,
     }
     return msgspec.json.encode({"command": "failSpend", "payload": payload})

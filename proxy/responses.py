@@ -1,7 +1,7 @@
 """Turns a refusal into an answer, at the one edge of the gateway. Decides nothing about the refusal.
 
-The body satisfies the OpenAI and the Anthropic SDKs alike: ``type: error`` on top and an ``error``
-object with ``type``, ``code``, ``message`` and ``param``.
+The body has the form of the client's API. That of OpenAI and Anthropic is one: ``type: error`` on top and an
+``error`` object with ``type``, ``code``, ``message`` and ``param``.
 """
 
 import logging
@@ -12,7 +12,7 @@ import msgspec
 
 from core.clock import from_ms, isoformat
 from core.fault import Fault, Refused
-from proxy.dialects.dialect import Dialect
+from proxy.dialects.error_forms import OPENAI_ERRORS, ErrorForm
 from proxy.pipeline.identity import Identity
 from rules.pricing import NANOUSD_PER_USD
 
@@ -31,14 +31,18 @@ _SAID = {
     Fault.LEDGER_FULL: "The call could not be recorded, so it was not made.",
 }
 """What happened, where the refusal itself brings no words; what to do about it is the tip."""
+_TYPES = {Fault.VK_RATE_LIMIT_EXCEEDED: Fault.RATE_LIMIT_EXCEEDED.code}
+"""The error type, where it is wider than the code and no dialect has its own word."""
 _RETRY_SOON_SECONDS = 1
 _MAX_RETRY_AFTER_SECONDS = 400 * 86_400
 _PROVIDER_FAULTS = frozenset({Fault.PROVIDER_ERROR, Fault.UPSTREAM_TIMEOUT})
 _PUBLIC_FACTS = (
-    *("request_type", "provider", "model", "reachable", "allowed_methods"),
+    *("request_type", "provider", "provider_id", "model", "reachable", "allowed_methods"),
     *("tool", "url", "rule", "pattern", "guardrail", "guardrail_id", "found"),
+    *("dimension", "limit"),
 )
 _REFUSED = "x-langwatch-handled-error"
+_DIMENSION = b"x-langwatch-ratelimit-dimension"
 
 
 class Answer(NamedTuple):
@@ -49,11 +53,11 @@ class Answer(NamedTuple):
     body: bytes
 
 
-def refusal(refused: Refused, identity: Identity, dialect: Dialect | None) -> Answer:
+def refusal(refused: Refused, identity: Identity, form: ErrorForm = OPENAI_ERRORS) -> Answer:
     """Return the answer to a refused request; the standing headers are added by the caller."""
     fault = refused.fault
     error: dict[str, object] = {
-        "type": _error_type(fault, dialect),
+        "type": _error_type(fault, form),
         "code": fault.code,
         "message": _message(refused),
         "param": refused.facts.get("param"),
@@ -68,14 +72,24 @@ def refusal(refused: Refused, identity: Identity, dialect: Dialect | None) -> An
         "trace_id": identity.trace_id,
         "span_id": identity.span_id,
     }
-    body = msgspec.json.encode({"type": "error", "error": error, "request_id": identity.request_id})
+    body = msgspec.json.encode(form.body(fault.status, error, identity.request_id))
     return Answer(fault.status, _headers(refused, len(body)), body)
 
 
-def error_event(fault_type: str, code: str, message: str) -> bytes:
-    """Return the server-sent event that ends a broken stream, in a form both SDK families parse."""
-    error = {"type": fault_type, "code": code, "message": message, "param": None}
-    return b"event: error\ndata: %b\n\n" % msgspec.json.encode({"type": "error", "error": error})
+def error_event(refused: Refused, code: str, form: ErrorForm, answer_id: str = "") -> bytes:
+    """Return what ends a broken stream of server-sent events, in the form of the client's API."""
+    return form.event(refused.fault.status, _late_error(refused, code, form), answer_id)
+
+
+def error_element(refused: Refused, code: str, form: ErrorForm, is_first: bool) -> bytes:
+    """Return what ends a broken stream that is a JSON array: a last element, and the bracket."""
+    body = form.body(refused.fault.status, _late_error(refused, code, form), "")
+    return b"%b%b]" % (b"" if is_first else b",\r\n", msgspec.json.encode(body))
+
+
+def _late_error(refused: Refused, code: str, form: ErrorForm) -> dict[str, object]:
+    kind = _error_type(refused.fault, form)
+    return {"type": kind, "code": code, "message": _message(refused), "param": None}
 
 
 def json_answer(status: int, value: object, more: Headers | None = None) -> Answer:
@@ -96,12 +110,10 @@ def _message(refused: Refused) -> str:
     return refused.message or _SAID.get(refused.fault, refused.fault.hint)
 
 
-def _error_type(fault: Fault, dialect: Dialect | None) -> str:
+def _error_type(fault: Fault, form: ErrorForm) -> str:
     if fault is Fault.MISSING_API_KEY:
         return Fault.INVALID_API_KEY.code
-    if dialect is None or not dialect.error_types:
-        return fault.code
-    return dialect.error_types.get(fault.status, dialect.other_error_type)
+    return form.kind(fault.status, _TYPES.get(fault, fault.code))
 
 
 def _at_fault(fault: Fault) -> str:
@@ -122,6 +134,8 @@ def _meta(refused: Refused) -> dict[str, object]:
         amount = facts.get(f"{name}_nanousd")
         if isinstance(amount, int):
             meta[f"{name}_usd"] = usd(amount)
+    if "provider_id" in facts:
+        meta["budget_provider"] = facts["provider_id"]
     resets_at_ms = facts.get("resets_at_ms")
     if isinstance(resets_at_ms, int):
         meta["resets_at"] = isoformat(from_ms(resets_at_ms))
@@ -142,6 +156,8 @@ def _headers(refused: Refused, body_bytes: int) -> Headers:
         headers.append((b"retry-after", b"%d" % retry_after))
     if fault is Fault.BUDGET_EXCEEDED and "scope" in refused.facts:
         headers.append((b"x-langwatch-budget-blocked-by", str(refused.facts["scope"]).encode()))
+    if "dimension" in refused.facts:
+        headers.append((_DIMENSION, str(refused.facts["dimension"]).encode()))
     if fault is Fault.METHOD_NOT_ALLOWED and "allowed_methods" in refused.facts:
         headers.append((b"allow", str(refused.facts["allowed_methods"]).encode()))
     if fault is Fault.UPGRADE_REQUIRED:

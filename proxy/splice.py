@@ -41,7 +41,7 @@ def members(text: bytes, start: int = 0) -> Iterator[Member]:
             if depth == 0:
                 return
         elif depth == 1 and (colon := _COLON.match(text, position)) is not None:
-            position = _value_end(text, colon.end())
+            position = value_end(text, colon.end())
             yield Member(_name(token.group()), token.start(), colon.end(), position)
 
 
@@ -52,7 +52,8 @@ def _name(token: bytes) -> str:
         return ""
 
 
-def _value_end(text: bytes, start: int) -> int:
+def value_end(text: bytes, start: int) -> int:
+    """Return where the JSON value that begins at ``start`` ends. Raises ValueError when it doesn't."""
     if (scalar := _SCALAR.match(text, start)) is not None:
         return scalar.end()
     depth = 0

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from core.fault import Fault, Refused
 from proxy.limit_state import Hold, Period
+from rules.rates import Amounts
 
 LOG = logging.getLogger(__name__)
 ROTATE_BYTES = 8 * 1024 * 1024
@@ -39,7 +40,7 @@ class SpoolFile:
 
 @dataclass(slots=True, eq=False)
 class Batch:
-    """A run of lines within one file, shipped in one request, and the spend it settles by period."""
+    """A run of lines within one file, shipped in one request, and what it settles of each period."""
 
     file: SpoolFile
     start: int
@@ -63,7 +64,7 @@ class Spool:
         self._max_bytes = max_bytes
         self._rotate_bytes = rotate_bytes
         self._batches: deque[Batch] = deque()
-        self._stranded: deque[tuple[bytes, Hold, int]] = deque()
+        self._stranded: deque[tuple[bytes, Hold, Amounts]] = deque()
         directory.mkdir(parents=True, mode=0o700, exist_ok=True)
         self._files: dict[int, SpoolFile] = {}
         """Every file that exists, oldest first."""
@@ -83,23 +84,31 @@ class Spool:
         """Write the record that comes before the provider is called. Raises Refused(LEDGER_FULL)."""
         self._make_room(line)
         self._write(line + b"\n")
+        if isinstance(hold.file, SpoolFile):
+            # A call that is recorded again, because another provider is tried.
+            hold.file.under_way.discard(hold)
         hold.admission = line
         hold.file = self._file
         self._file.under_way.add(hold)
 
-    def append_settlement(self, line: bytes, hold: Hold, cost_nanousd: int) -> None:
-        """Write how a call ended and what it cost. Never refuses: what the disk won't take waits in memory."""
+    def append_settlement(self, line: bytes, hold: Hold, used: Amounts) -> None:
+        """Write how a call ended and what it used. Never refuses: what the disk won't take waits in memory."""
         if isinstance(hold.file, SpoolFile):
             hold.file.under_way.discard(hold)
         try:
             self._write(line + b"\n")
         except Refused:
-            self._stranded.append((line, hold, cost_nanousd))
+            self._stranded.append((line, hold, used))
             return
-        if cost_nanousd:
-            costs = self._batch.costs
-            for period in hold.periods:
-                costs[period] = costs.get(period, 0) + cost_nanousd
+        costs = self._batch.costs
+        for period in hold.periods:
+            amount = used[period.unit]
+            if amount:
+                costs[period] = costs.get(period, 0) + amount
+        for part in hold.more:
+            booked = used if part.used is None else part.used
+            for period in part.periods:
+                costs[period] = costs.get(period, 0) + booked[period.unit]
 
     @property
     def is_empty(self) -> bool:
@@ -139,9 +148,9 @@ class Spool:
     def retry_stranded(self) -> None:
         """Write the settlements that the disk would not take before, as far as it does now."""
         while self._stranded:
-            line, hold, cost = self._stranded.popleft()
+            line, hold, used = self._stranded.popleft()
             before = len(self._stranded)
-            self.append_settlement(line, hold, cost)
+            self.append_settlement(line, hold, used)
             if len(self._stranded) > before:
                 self._stranded.rotate(1)
                 return

@@ -13,14 +13,18 @@ from typing import Any
 from genai_prices.data_snapshot import get_snapshot
 from genai_prices.types import TieredPrices
 
-from rules.pricing import FLAT_PRICE, FREE_PRICE, NANOUSD_PER_USD, Price, Rates
+from rules.pricing import (
+    CHARACTERS,
+    FLAT_PRICE,
+    FREE_PRICE,
+    NANOUSD_PER_USD,
+    SECONDS,
+    Price,
+    Rates,
+)
+from rules.provider_types import TYPES
 
-_CATALOGUE_PROVIDER = {
-    "openai": "openai",
-    "anthropic": "anthropic",
-    "gemini": "google",
-    "azure": "azure",
-}
+_CATALOGUE_PROVIDER = {row.name: row.catalogue for row in TYPES.values() if row.catalogue}
 _SANDBOX_PRICE = Price(
     Rates(1_000_000_000, 4_000_000_000, 100_000_000, 1_250_000_000, 2_000_000_000), (), "sandbox"
 )
@@ -33,19 +37,21 @@ def price_version() -> str:
     return f"genai-prices {importlib.metadata.version('genai-prices')}"
 
 
-def price_of(provider_type: str, model: str, day: datetime) -> Price:
+def price_of(provider_type: str, model: str, day: datetime, medium: str = "") -> Price:
     """Return the list price of a model on a day; the flat price when no catalogue knows it.
 
     ``provider_type`` is ours (openai, anthropic, custom, sandbox…); a custom endpoint is looked up by
     the model's name alone. Sandbox answers have a made-up price, so that budgets can be tried out.
+    ``medium`` is ``image`` or ``audio`` where a call is about pictures or sound, whose tokens have
+    their own price.
     """
     return _price_of(
-        provider_type, model[:200], day.replace(hour=0, minute=0, second=0, microsecond=0)
+        provider_type, model[:200], day.replace(hour=0, minute=0, second=0, microsecond=0), medium
     )
 
 
 @lru_cache(maxsize=_REMEMBERED_MODELS)
-def _price_of(provider_type: str, model: str, day: datetime) -> Price:
+def _price_of(provider_type: str, model: str, day: datetime, medium: str) -> Price:
     if provider_type == "sandbox":
         return _SANDBOX_PRICE
     try:
@@ -54,7 +60,7 @@ def _price_of(provider_type: str, model: str, day: datetime) -> Price:
         )
     except LookupError:
         return FLAT_PRICE
-    return _convert(info.get_prices(day))
+    return _convert(info.get_prices(day), medium)
 
 
 def known_models(provider_type: str) -> Sequence[str]:
@@ -68,19 +74,36 @@ def known_models(provider_type: str) -> Sequence[str]:
     return ()
 
 
-def _convert(prices: Any) -> Price:
+def _convert(prices: Any, medium: str = "") -> Price:
     fields = [getattr(prices, name, None) for name in _FIELDS]
     if fields[0] is None and fields[1] is None:
-        return FREE_PRICE if _is_free(prices) else FLAT_PRICE
+        return FREE_PRICE if _is_free(prices) else _by_the_piece(prices)
+    if medium:
+        fields[:2] = [
+            getattr(prices, f"{way}_{medium}_mtok", None) or fields[place]
+            for place, way in enumerate(("input", "output"))
+        ]
     starts = sorted({t.start for f in fields if isinstance(f, TieredPrices) for t in f.tiers})
     tiers = tuple((start, _rates(fields, start)) for start in starts)
     return Price(_rates(fields, None), tiers, price_version())
+
+
+def _by_the_piece(prices: Any) -> Price:
+    """Return the price of a model that is billed by characters or by the length of a sound."""
+    for name, unit, per in _PIECES:
+        amount = getattr(prices, name, None)
+        if isinstance(amount, Decimal):
+            rates = Rates(int(amount * NANOUSD_PER_USD * _MILLION / per), 0, 0, 0, 0)
+            return Price(rates, (), price_version(), unit)
+    return FLAT_PRICE
 
 
 def _is_free(prices: Any) -> bool:
     return not any(value for key, value in vars(prices).items() if not key.startswith("_"))
 
 
+_MILLION = 1_000_000
+_PIECES = (("input_mchars", CHARACTERS, _MILLION), ("audio_hours", SECONDS, 3600))
 _FIELDS = (
     "input_mtok",
     "output_mtok",

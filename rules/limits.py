@@ -2,6 +2,7 @@
 
 import enum
 from dataclasses import dataclass
+from datetime import datetime
 
 WARN_PERCENT = 80
 
@@ -33,3 +34,15 @@ def check(spent_nanousd: int, limit_nanousd: int, on_breach: str) -> Check:
     if spent_nanousd >= limit_nanousd and on_breach == "block":
         return Check(Verdict.BLOCK, percent)
     return Check(Verdict.WARN if percent >= WARN_PERCENT else Verdict.ALLOW, percent)
+
+
+def limit_at(
+    limit_nanousd: int, raised_nanousd: int | None, raised_until: datetime | None, now: datetime
+) -> int:
+    """Return the limit that holds at a moment: the raised one until its time is over, then the own one.
+
+    A raise never lowers a limit.
+    """
+    if raised_nanousd is None or raised_until is None or now >= raised_until:
+        return limit_nanousd
+    return max(limit_nanousd, raised_nanousd)

@@ -29,20 +29,27 @@ class Price:
     """``(start, rates)`` ascending; a prompt above ``start`` tokens pays ``rates`` for all its tokens."""
     source: str = ""
     """The catalogue and its date, or ``flat`` when the model is unknown to it."""
+    unit: str = ""
+    """What the rates count a million of: tokens when empty, else ``characters`` or ``seconds``."""
 
     @property
     def is_known(self) -> bool:
-        """False for the flat price that stands in for a model without a published one."""
-        return self.source != FLAT_SOURCE
+        """False for what stands in for a model without a published price."""
+        return self.source not in (FLAT_SOURCE, UNPRICED_SOURCE)
 
 
+CHARACTERS = "characters"
+SECONDS = "seconds"
 FLAT_SOURCE = "flat"
+UNPRICED_SOURCE = "unpriced"
 # An unknown model is priced like a mid-frontier one (3 and 15 USD per million tokens, the list price of
 # Anthropic's Sonnet line), so that a budget also bounds what no catalogue knows yet.
 FLAT_PRICE = Price(
     Rates(3_000_000_000, 15_000_000_000, 300_000_000, 3_750_000_000, 6_000_000_000), (), FLAT_SOURCE
 )
 FREE_PRICE = Price(Rates(0, 0, 0, 0, 0), (), "free")
+# What is not billed by tokens has no flat price that would mean anything: its cost is not known, and said so.
+UNPRICED = Price(Rates(0, 0, 0, 0, 0), (), UNPRICED_SOURCE)
 
 
 def rates_for(price: Price, prompt_tokens: int) -> Rates:

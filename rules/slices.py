@@ -7,45 +7,48 @@ the remaining amount, any number of workers fits, and near the limit each reques
 
 from dataclasses import dataclass
 
+from rules.rates import Unit
+
 _SHARE_OF_LIMIT = 20
 _SHARE_OF_REST = 8
 REST_SECONDS = 1.0
 """A limit that nobody used for this long rests: nothing is borrowed ahead for it."""
 IDLE_SECONDS = 5.0
 """A slice that nobody used for this long goes back, whatever is left of the limit."""
-# A million fresh tokens of the dearest list prices and the longest estimated answer stay below 25 USD: while
-# more than that is free, no resting slice is what another worker's call lacks.
-_AMPLE_NANOUSD = 25_000_000_000
+# While more than this is free, no resting slice is what another worker's call lacks. A million fresh tokens
+# of the dearest list prices and the longest estimated answer stay below 25 USD.
+_AMPLE = {Unit.NANOUSD: 25_000_000_000, Unit.REQUESTS: 100, Unit.TOKENS: 1_100_000}
 
 
-def cushion_nanousd(limit_nanousd: int, reachable_nanousd: int) -> int:
+def cushion(limit: int, reachable: int) -> int:
     """Return what a worker should have beyond its holds; ``reachable`` is its own slice and what is free."""
-    return max(0, min(limit_nanousd // _SHARE_OF_LIMIT, reachable_nanousd // _SHARE_OF_REST))
+    return max(0, min(limit // _SHARE_OF_LIMIT, reachable // _SHARE_OF_REST))
 
 
-def low_water_nanousd(cushion_nanousd: int) -> int:
+def low_water(cushion: int) -> int:
     """Return the amount below which a worker borrows again, early enough that nobody waits for it."""
-    return cushion_nanousd // 2
+    return cushion // 2
 
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """What a worker could give back of one limit, in nano-USD, and how long nobody used it."""
+    """What a worker could give back of one limit, in the limit's unit, and how long nobody used it."""
 
-    limit_nanousd: int
-    available_nanousd: int
-    free_nanousd: int
-    cushion_nanousd: int
+    limit: int
+    available: int
+    free: int
+    cushion: int
     idle_seconds: float
+    unit: Unit = Unit.NANOUSD
 
 
-def surplus_nanousd(part: Slice) -> int:
+def surplus(part: Slice) -> int:
     """Return what goes back now, so that a slice at rest never keeps another worker's call from a limit."""
-    available = max(0, part.available_nanousd)
+    available = max(0, part.available)
     if part.idle_seconds >= IDLE_SECONDS:
         return available
-    if part.idle_seconds >= REST_SECONDS and part.free_nanousd < _AMPLE_NANOUSD:
+    if part.idle_seconds >= REST_SECONDS and part.free < _AMPLE[part.unit]:
         return available
-    if part.free_nanousd * _SHARE_OF_LIMIT < part.limit_nanousd:
-        return max(0, available - part.cushion_nanousd)
+    if part.free * _SHARE_OF_LIMIT < part.limit:
+        return max(0, available - part.cushion)
     return 0

@@ -17,6 +17,11 @@ class Window(enum.StrEnum):
     WEEK = "week"
     MONTH = "month"
     TOTAL = "total"
+    MANUAL = "manual"
+
+
+ENDLESS = frozenset({Window.TOTAL, Window.MANUAL})
+"""Windows that never turn by themselves; ``manual`` begins anew whenever someone resets it."""
 
 
 _FIXED = {
@@ -29,20 +34,30 @@ _MONDAY = datetime(1970, 1, 5, tzinfo=UTC)
 
 
 def period(
-    window: Window, now: datetime, anchor: datetime | None = None
+    window: Window, now: datetime, anchor: datetime | None = None, reset: datetime | None = None
 ) -> tuple[datetime, datetime]:
     """Return the start (inclusive) and end (exclusive) of the period that holds ``now``, in UTC.
 
     Weeks start on Monday, months on day 1, unless ``anchor`` moves the cycle: fixed windows repeat
-    from it, months keep its day and time and are clamped to short months. ``total`` never ends.
-    Raises ValueError for a naive ``now``.
+    from it, months keep its day and time and are clamped to short months; what comes before it is one
+    period. ``total`` and ``manual`` never end. ``reset`` is when someone began the period anew: it moves
+    the start of the period it lies in, and no other boundary. Raises ValueError for a naive ``now``.
     """
     if now.tzinfo is None:
         raise ValueError("now must be aware")
-    if window is Window.TOTAL:
+    start, end = _scheduled(window, now, anchor)
+    if reset is not None and start < reset <= now:
+        start = reset
+    return start, end
+
+
+def _scheduled(window: Window, now: datetime, anchor: datetime | None) -> tuple[datetime, datetime]:
+    if window in ENDLESS:
         return BEGINNING, NEVER
+    if anchor is not None and now < anchor:
+        return BEGINNING, anchor
     if window is Window.MONTH:
-        return _month(now, anchor or datetime(1970, 1, 1, tzinfo=UTC))
+        return _month(now, anchor or BEGINNING)
     length = _FIXED[window]
     start = anchor or (_MONDAY if window is Window.WEEK else BEGINNING)
     begun = start + ((now - start) // length) * length

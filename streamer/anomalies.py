@@ -27,10 +27,10 @@ from core.models import (
     Project,
     Team,
 )
+from core.sealing import delivery_purpose
 from core.secrets import Sealer, SealError
 from rules import anomaly_rules
 from rules.anomaly_rules import Decision, Measured, Span, SpendSpike
-from streamer.alerts.delivery import purpose
 from streamer.alerts.payload import alert_payload, usd_text
 
 LOG = logging.getLogger(__name__)
@@ -123,7 +123,9 @@ def _raise(rule: AnomalyRule, finding: Finding, sealer: Sealer, now: datetime) -
             organization_id=rule.organization_id,
             anomaly_id=anomaly.id,
             destination_type=target["type"],
-            sealed_destination=sealer.seal(orjson.dumps(target).decode(), purpose(anomaly.id)),
+            sealed_destination=sealer.seal(
+                orjson.dumps(target).decode(), delivery_purpose(anomaly.id)
+            ),
             due_at=now,
         )
     LOG.warning("anomaly_raised", extra={"anomaly_id": anomaly.id, "rule_id": rule.id})

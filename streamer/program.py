@@ -15,8 +15,9 @@ from core import process
 from core.clock import utcnow
 from core.database import database, migrate, open_database
 from core.lake import LakeBusy, LakeReader, LakeWriter, open_reader, open_writer
+from core.sealing import database_sealer
 from core.secret_files import prepare_data_dir, with_control_plane_secrets
-from core.secrets import Sealer, sealer_for
+from core.secrets import Sealer
 from core.settings import Settings
 from streamer import anomalies, upkeep
 from streamer.alerts import delivery
@@ -114,7 +115,7 @@ def _opened(settings: Settings) -> Iterator[Streamer]:
     reader = open_reader(settings)
     try:
         check_watermark(writer, utcnow())
-        sealer = sealer_for(settings.master_key)
+        sealer = database_sealer(settings)
         yield Streamer(settings, writer, reader, sealer, threading.Event())
     finally:
         reader.close()

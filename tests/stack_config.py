@@ -44,6 +44,8 @@ class StackOptions:
 
     workers: int = 1
     budgets: tuple[str, ...] = ROOMY_BUDGETS
+    key_extras: Mapping[str, str] = field(default_factory=dict)
+    """More of a key's fields, by its name, as they stand in the file."""
     slack_url: str = ""
     """With one, a rule on spend that sends there is declared."""
     rule_floor_usd: str = "0.000001"
@@ -57,6 +59,7 @@ def governance_file(provider: FakeProvider, options: StackOptions) -> str:
     budgets = "\n".join(f"  - {budget}" for budget in options.budgets)
     rule = _RULE % options.rule_floor_usd if options.slack_url else ""
     providers = "providers: [openai-main, anthropic-main]"
+    dev, ci = (f", {e}" if (e := options.key_extras.get(k)) else "" for k in ("dev-cli", "ci"))
     return f"""\
 organization: {{name: Acme, slug: acme}}
 users:
@@ -68,8 +71,8 @@ providers:
   - {{name: openai-main, type: openai, base_url: "{provider.url}/v1", api_key_env: UPSTREAM_OPENAI_KEY}}
   - {{name: anthropic-main, type: anthropic, base_url: "{provider.url}", api_key_env: UPSTREAM_ANTHROPIC_KEY}}
 virtual_keys:
-  - {{name: dev-cli, project: coding, principal: dev@acme.test, {providers}, secret_env: VK_DEV}}
-  - {{name: ci, project: coding, {providers}, secret_env: VK_CI}}
+  - {{name: dev-cli, project: coding, principal: dev@acme.test, {providers}, secret_env: VK_DEV{dev}}}
+  - {{name: ci, project: coding, {providers}, secret_env: VK_CI{ci}}}
 budgets:
 {budgets or "  []"}
 ingestion_sources:

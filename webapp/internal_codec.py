@@ -31,7 +31,7 @@ class AmountText(msgspec.Struct):
 
     limit_id: str
     period_start_ms: int
-    amount_nanousd: int
+    amount: int
     urgent: bool = False
 
 
@@ -70,9 +70,9 @@ def amounts(texts: Sequence[AmountText]) -> list[Amount]:
         raise Refused(Fault.BAD_REQUEST, f"At most {MAX_WANTS} amounts in one call.")
     found = []
     for text in texts:
-        if not 0 <= text.amount_nanousd < 2**62 or not -(2**52) < text.period_start_ms < 2**52:
+        if not 0 <= text.amount < 2**62 or not -(2**52) < text.period_start_ms < 2**52:
             raise Refused(Fault.BAD_REQUEST, "An amount is negative or out of range.")
-        found.append(Amount(text.limit_id, text.period_start_ms, text.amount_nanousd))
+        found.append(Amount(text.limit_id, text.period_start_ms, text.amount))
     return found
 
 

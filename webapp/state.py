@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from flask import Flask, current_app
 
 from core.lake import LakeReader, open_reader
+from core.sealing import database_sealer
 from core.secrets import Sealer, sealer_for
 from core.settings import Settings
 from webapp.feed import ChangeFeed
@@ -35,7 +36,7 @@ def install_state(app: Flask, settings: Settings) -> ControlPlane:
     """Make the web app's state and hang it on ``app``."""
     control_plane = ControlPlane(
         settings=settings,
-        sealer=sealer_for(settings.master_key),
+        sealer=database_sealer(settings),
         bundle_sealer=sealer_for(settings.internal_secret, "bundle"),
         lake=open_reader(settings),
         feed=ChangeFeed(),

@@ -42,7 +42,7 @@ from core.authoring.actor import Actor
 from core.database import transaction
 from core.fault import Refused
 from core.models import AuditRow
-from core.secrets import Sealer, Secret, peppered_hash
+from core.secrets import Sealer, Secret, peppered_hashes
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,8 +260,10 @@ class _Applying:
             provider.name,
             provider.type,
             provider.base_url,
-            provider.api_key,
+            provider.credential,
             is_operator_address=provider.type != providers.SANDBOX,
+            settings=provider.settings,
+            rate_limits=provider.rate_limits,
         )
 
         def work() -> None:
@@ -387,4 +389,4 @@ class _Applying:
 
 
 def _differs(row: Any, pepper: Secret, secret: Secret) -> bool:
-    return bool(row.secret_hash != peppered_hash(pepper, secret.reveal()))
+    return bool(row.secret_hash not in peppered_hashes(pepper, secret.reveal()))

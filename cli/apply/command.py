@@ -9,7 +9,8 @@ from pathlib import Path
 import click
 
 from cli.problems import ASKED_WRONGLY, Stopped
-from core.secrets import Secret, sealer_for
+from core.sealing import database_sealer
+from core.secrets import Secret
 from core.settings import Settings
 
 
@@ -88,7 +89,7 @@ def apply_file(
     from cli.apply.shape import read
     from core.clock import utcnow
 
-    keys = Keys(settings.pepper, sealer_for(settings.master_key))
+    keys = Keys(settings.pepper, database_sealer(settings))
     try:
         document = read(_text_of(path), environ)
         result = carry_out(document, keys, utcnow(), is_dry)

@@ -3,29 +3,26 @@
 References are checked against the file and against what exists already; both are names, never ids.
 """
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from cli.apply.entries import Entry, Mistake, Mistakes, Reading
+from cli.apply.entries import ENV_SUFFIX, Entry, Mistake, Mistakes, Reading
 from core.secrets import Secret
 from rules.anomaly_rules import RULE_TYPES, SCOPES, SEVERITIES
 from rules.keys import is_ingestion_secret, is_virtual_key
 from rules.permissions import ROLES
 from rules.pricing import NANOUSD_PER_USD
+from rules.provider_types import SANDBOX, TYPES, Proof
 from rules.source_types import CREATABLE
 from rules.windows import Window
 
-PROVIDER_TYPES = ("openai", "anthropic", "custom", "sandbox")
+PROVIDER_TYPES = tuple(TYPES)
 BUDGET_SCOPES = ("organization", "team", "project", "virtual_key", "principal")
 KEY_SECTIONS = ("rate_limits",)
 """The sections of a key's configuration that a file may give, each a mapping of any shape."""
-_DEFAULT_ADDRESS = {
-    "openai": "https://api.openai.com/v1",
-    "anthropic": "https://api.anthropic.com",
-    "sandbox": "sandbox://",
-}
 # Which kind of entry the `target` of a budget or rule names, for each scope.
 _TARGETS = {
     "team": "team",
@@ -77,13 +74,15 @@ class Project:
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """An upstream account and its credential."""
+    """An upstream account, its settings and its credential. An empty address is the type's own."""
 
     line: int
     name: str
     type: str
     base_url: str
-    api_key: Secret | None
+    credential: Secret | None
+    settings: dict[str, Any]
+    rate_limits: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,15 +229,41 @@ def _project(entry: Entry) -> Project:
 
 def _provider(entry: Entry) -> Provider:
     kind = entry.choice("type", PROVIDER_TYPES)
-    address = entry.text("base_url", _DEFAULT_ADDRESS.get(kind)).rstrip("/")
-    key = entry.secret("api_key")
-    if kind in ("openai", "anthropic") and not entry.optional("api_key_env"):
-        entry.wrong("type", f"a provider of type {kind} needs `api_key_env`")
-    if kind == "sandbox":
-        address = _DEFAULT_ADDRESS[kind]
+    credential = _credential(entry)
+    address = entry.text("base_url", "").rstrip("/")
+    if kind == SANDBOX:
+        address = ""
     elif address and not address.startswith(("http://", "https://")):
         entry.wrong("base_url", f"`{address}` must start with https:// or http://")
-    return Provider(entry.line, entry.text("name"), kind, address, key)
+    is_needed = kind in TYPES and TYPES[kind].proof is Proof.KEY and not address
+    if is_needed and not (entry.optional("api_key_env") or entry.optional("credential_env")):
+        entry.wrong("type", f"a provider of type {kind} needs `api_key_env`")
+    return Provider(
+        entry.line,
+        entry.text("name"),
+        kind,
+        address,
+        credential,
+        entry.free("settings"),
+        entry.free("rate_limits"),
+    )
+
+
+def _credential(entry: Entry) -> Secret | None:
+    """Return a key, the JSON that a variable or its file holds, or an object made of several variables."""
+    key, whole = entry.secret("api_key"), None
+    if "credential" in entry.names():
+        parts = entry.inner("credential", "a credential")
+        if parts is not None:
+            named = {
+                n.removesuffix(ENV_SUFFIX): parts.secret(n.removesuffix(ENV_SUFFIX))
+                for n in parts.names()
+            }
+            parts.finish()
+            whole = Secret(json.dumps({n: s.reveal() for n, s in named.items() if s}))
+    else:
+        whole = entry.secret("credential")
+    return key or whole
 
 
 def _virtual_key(entry: Entry) -> VirtualKey:

@@ -6,12 +6,13 @@ from datetime import datetime, timedelta
 from core.authoring import bindings
 from core.authoring.actor import Actor
 from core.authoring.record import Target, audited, change, snapshot
+from core.authoring.rehashing import rehashed
 from core.authoring.validation import Complaints, name_error, not_found
 from core.database import connection, transaction
 from core.grants import API_KEY, SERVICE_ACCOUNT, USER
 from core.ids import new_api_key, new_id
 from core.models import ApiKey, Member, ServiceAccount
-from core.secrets import Secret, peppered_hash
+from core.secrets import Secret, peppered_hash, peppered_hashes
 from rules.keys import is_api_key
 from rules.permissions import is_known
 
@@ -98,10 +99,12 @@ def find_by_secret(pepper: Secret, presented: str, now: datetime) -> ApiKey | No
     """Return the key that a secret belongs to while it works. A text without its form costs no query."""
     if not is_api_key(presented):
         return None
+    hashes = peppered_hashes(pepper, presented)
     with connection():
-        row: ApiKey | None = ApiKey.get_or_none(
-            ApiKey.secret_hash == peppered_hash(pepper, presented), ApiKey.revoked_at.is_null()
+        found: ApiKey | None = ApiKey.get_or_none(
+            ApiKey.secret_hash.in_(hashes), ApiKey.revoked_at.is_null()
         )
+    row = None if found is None else rehashed(found, hashes)
     has_expired = row is not None and row.expires_at is not None and row.expires_at <= now
     return None if has_expired else row
 

@@ -14,7 +14,7 @@ from core.database import connection, transaction
 from core.fault import Fault, Refused
 from core.ids import new_id, new_token
 from core.models import Member, OneTimeLink, Organization, Provider, User
-from core.secrets import Sealer, Secret, peppered_hash
+from core.secrets import Sealer, Secret, peppered_hash, peppered_hashes
 from rules.permissions import ADMIN
 
 SETUP = "setup"
@@ -128,7 +128,7 @@ def _new_link(organization: Organization, pepper: Secret, now: datetime) -> Secr
 
 def _open_link(pepper: Secret, token: str, now: datetime) -> OneTimeLink | None:
     link: OneTimeLink | None = OneTimeLink.get_or_none(
-        OneTimeLink.token_hash == peppered_hash(pepper, token),
+        OneTimeLink.token_hash.in_(peppered_hashes(pepper, token)),
         OneTimeLink.kind == SETUP,
         OneTimeLink.used_at.is_null(),
         OneTimeLink.expires_at > now,

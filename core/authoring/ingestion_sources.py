@@ -7,12 +7,13 @@ from typing import Any
 
 from core.authoring.actor import Actor
 from core.authoring.record import Target, audited, change, snapshot
+from core.authoring.rehashing import rehashed
 from core.authoring.scopes import scope_error
 from core.authoring.validation import Complaints, description_error, name_error, not_found
 from core.database import connection
 from core.ids import new_id, new_ingestion_secret
 from core.models import IngestionSource
-from core.secrets import Secret, peppered_hash
+from core.secrets import Secret, peppered_hash, peppered_hashes
 from rules.keys import is_ingestion_secret
 from rules.source_types import CREATABLE, settings_errors
 
@@ -122,17 +123,17 @@ def find_by_secret(pepper: Secret, secret: str, now: datetime) -> IngestionSourc
     """
     if not is_ingestion_secret(secret):
         return None
-    hashed = peppered_hash(pepper, secret)
-    is_previous = (IngestionSource.previous_secret_hash == hashed) & (
+    hashes = peppered_hashes(pepper, secret)
+    is_previous = IngestionSource.previous_secret_hash.in_(hashes) & (
         IngestionSource.previous_valid_until > now
     )
     with connection():
         row: IngestionSource | None = IngestionSource.get_or_none(
-            (IngestionSource.secret_hash == hashed) | is_previous,
+            IngestionSource.secret_hash.in_(hashes) | is_previous,
             IngestionSource.archived_at.is_null(),
             IngestionSource.status != "disabled",
         )
-        return row
+    return None if row is None else rehashed(row, hashes)
 
 
 def _columns(new: NewSource) -> dict[str, Any]:
@@ -150,8 +151,9 @@ def _usable(secret: Secret | None, pepper: Secret, complaints: Complaints) -> tu
     form = "A source's secret is lw_is_ followed by 20 to 128 letters, digits, - or _."
     complaints.need(is_ingestion_secret(given.reveal()), "secret", form)
     hashed = peppered_hash(pepper, given.reveal())
-    used = (IngestionSource.secret_hash == hashed) | (
-        IngestionSource.previous_secret_hash == hashed
+    hashes = peppered_hashes(pepper, given.reveal())
+    used = IngestionSource.secret_hash.in_(hashes) | IngestionSource.previous_secret_hash.in_(
+        hashes
     )
     is_new = not IngestionSource.select().where(used).exists()
     complaints.need(is_new, "secret", "This secret belongs or belonged to a source already.")

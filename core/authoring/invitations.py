@@ -14,7 +14,7 @@ from core.authoring.validation import Complaints, email_error, not_found
 from core.fault import Fault, Refused
 from core.ids import new_id, new_token
 from core.models import Invitation, Member, User
-from core.secrets import Secret, peppered_hash
+from core.secrets import Secret, peppered_hash, peppered_hashes
 from rules.permissions import CUSTOM, ROLES, TEAM_ROLES
 
 LIFETIME = timedelta(days=7)
@@ -96,7 +96,7 @@ def cancel_all_for(actor: Actor, email: str, now: datetime) -> None:
 def opened(pepper: Secret, token: str, now: datetime) -> Invitation:
     """Return the invitation that a link's token opens. Raises Refused(NOT_FOUND) for a used or late one."""
     row: Invitation | None = Invitation.get_or_none(
-        Invitation.token_hash == peppered_hash(pepper, token), _is_open()
+        Invitation.token_hash.in_(peppered_hashes(pepper, token)), _is_open()
     )
     if row is None or row.expires_at <= now:
         raise Refused(Fault.NOT_FOUND, "This invitation has been used, taken back, or has expired.")

@@ -1,33 +1,47 @@
 """Creates and changes providers. Credentials are sealed here and opened where the gateway is told of them."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
+from core.authoring import provider_settings
 from core.authoring.actor import Actor
+from core.authoring.provider_settings import address_of, canonical_credential, canonical_settings
+from core.authoring.rate_limits import canonical, rate_limits_error
 from core.authoring.record import Target, announced, audited, change, snapshot
-from core.authoring.validation import Complaints, name_error, not_found, url_error
+from core.authoring.validation import Complaints, name_error, not_found
 from core.changes import Change, ChangeKind
+from core.fault import Fault, Refused
 from core.ids import new_id
-from core.models import Provider
+from core.models import Provider, VirtualKey
 from core.secrets import Sealer, SealError, Secret
+from rules import provider_types
+from rules.provider_types import Proof
 
-SANDBOX = "sandbox"
-SANDBOX_URL = "sandbox://"
-TYPES = ("openai", "anthropic", "custom", SANDBOX)
+SANDBOX = provider_types.SANDBOX
+SANDBOX_URL = provider_types.SANDBOX_URL
+TYPES = tuple(provider_types.TYPES)
+_MOST_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
 class NewProvider:
     """An upstream account as it shall be. ``credential`` None on update keeps the one that is stored.
 
-    ``is_operator_address`` is for addresses from a configuration file, which may be private.
+    An empty ``base_url`` stands for the type's own address. ``credential`` is one key, or a JSON object of
+    the parts that the type needs. ``is_operator_address`` is for addresses from a configuration file, which
+    may be private.
     """
 
     name: str
     type: str
-    base_url: str
+    base_url: str = ""
     credential: Secret | None = None
     is_operator_address: bool = False
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    rate_limits: Mapping[str, int | None] | None = None
+    """Some of rpm, tpm and rpd, over all keys; None on update keeps what is stored."""
 
 
 def create(actor: Actor, new: NewProvider, sealer: Sealer, now: datetime) -> Provider:
@@ -38,13 +52,12 @@ def create(actor: Actor, new: NewProvider, sealer: Sealer, now: datetime) -> Pro
         row = Provider.create(
             id=provider_id,
             organization_id=actor.organization_id,
-            name=new.name.strip(),
             type=new.type,
-            base_url=_canonical(new),
-            sealed_credential=_sealed(sealer, provider_id, new.credential),
-            is_operator_address=new.is_operator_address,
+            sealed_credential=_sealed(sealer, provider_id, new.type, new.credential),
+            credential_set_at=None if new.credential is None else now,
             created_at=now,
             updated_at=now,
+            **_columns(new),
         )
         target = Target("gateway.provider.created", "provider", row.id)
         audited(actor, target, now, after=snapshot(row))
@@ -54,13 +67,8 @@ def create(actor: Actor, new: NewProvider, sealer: Sealer, now: datetime) -> Pro
 
 def differences(row: Provider, wanted: NewProvider, sealer: Sealer) -> list[str]:
     """Return the names of the fields in which a stored provider differs from the wanted one."""
-    pairs = {
-        "name": (row.name, wanted.name.strip()),
-        "type": (row.type, wanted.type),
-        "base_url": (row.base_url, _canonical(wanted)),
-        "is_operator_address": (row.is_operator_address, wanted.is_operator_address),
-    }
-    fields = [field for field, (now, then) in pairs.items() if now != then]
+    columns = _columns(wanted) | {"type": wanted.type}
+    fields = [name for name, value in columns.items() if getattr(row, name) != value]
     if wanted.credential is not None and not _has_credential(row, wanted.credential, sealer):
         fields.append("credential")
     return fields
@@ -72,20 +80,55 @@ def update(
     """Make a provider what is wanted; nothing is written when nothing differs. Raises Refused."""
     with change():
         row = find(actor.organization_id, provider_id)
-        if not differences(row, wanted, sealer):
+        fields = differences(row, wanted, sealer)
+        if not fields:
             return row
         _check(actor, wanted, row)
-        before = snapshot(row)
-        row.name, row.base_url = wanted.name.strip(), _canonical(wanted)
-        row.is_operator_address = wanted.is_operator_address
-        if wanted.credential is not None:
-            row.sealed_credential = _sealed(sealer, row.id, wanted.credential)
-        row.updated_at = now
-        row.save()
-        target = Target("gateway.provider.updated", "provider", row.id)
-        audited(actor, target, now, before, snapshot(row))
-        _announce(row, now)
-    return row
+        values = _columns(wanted)
+        if "credential" in fields:
+            values["sealed_credential"] = _sealed(sealer, row.id, row.type, wanted.credential)
+            values["credential_set_at"] = now
+        return _changed(actor, row, "updated", now, **values)
+
+
+def rotate(
+    actor: Actor, provider_id: str, credential: Secret, sealer: Sealer, now: datetime
+) -> Provider:
+    """Replace the credential of a provider, at once and for every key that uses it. Raises Refused."""
+    with change():
+        row = find(actor.organization_id, provider_id)
+        complaints = Complaints()
+        provider_settings.complain_of_credential(row.type, credential, complaints)
+        complaints.refuse_any()
+        sealed = _sealed(sealer, row.id, row.type, credential)
+        return _changed(
+            actor, row, "credential_rotated", now, sealed_credential=sealed, credential_set_at=now
+        )
+
+
+def archive(actor: Actor, provider_id: str, now: datetime) -> Provider:
+    """End a provider that no key uses any more. Raises Refused: NOT_FOUND, CONFLICT."""
+    with change():
+        row = find(actor.organization_id, provider_id)
+        names = [key.name for key in keys_using(actor.organization_id, row.id)]
+        if names:
+            shown = ", ".join(names[:_MOST_NAMED])
+            more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+            keys = "a virtual key uses" if len(names) == 1 else f"{len(names)} virtual keys use"
+            sentence = f"Not archived: {keys} it ({shown}{more}). Take it off them first."
+            raise Refused(Fault.CONFLICT, sentence, keys=names[:_MOST_NAMED])
+        return _changed(actor, row, "archived", now, archived_at=now)
+
+
+def keys_using(organization_id: str, provider_id: str) -> list[VirtualKey]:
+    """Return the keys that name a provider and are not revoked, in the order of their names."""
+    rows = VirtualKey.select(VirtualKey.id, VirtualKey.name).where(
+        VirtualKey.organization_id == organization_id,
+        VirtualKey.status != "revoked",
+        # The list is stored as JSON text, in which an id stands in quotes.
+        VirtualKey.provider_ids.cast("TEXT").contains(f'"{provider_id}"'),
+    )
+    return list(rows.order_by(VirtualKey.name))
 
 
 def credential_of(row: Provider, sealer: Sealer) -> Secret | None:
@@ -107,19 +150,29 @@ def find(organization_id: str, provider_id: str) -> Provider:
     return row
 
 
+def check_form(new: NewProvider, has_credential: bool, complaints: Complaints) -> None:
+    """Complain about what is wrong in a provider by itself; ``has_credential`` when one is stored already."""
+    complaints.add("name", name_error(new.name))
+    row = provider_types.TYPES.get(new.type)
+    if row is None:
+        complaints.add("type", f"Choose one of {', '.join(TYPES)}.")
+        return
+    provider_settings.complain(new.type, new.base_url, new.settings, complaints)
+    if new.credential is not None:
+        provider_settings.complain_of_credential(new.type, new.credential, complaints)
+    elif not has_credential:
+        # A server of one's own that speaks a vendor's dialect may do without a key; the vendor does not.
+        own = provider_types.default_url(new.type, str(new.settings.get("region", "")))
+        is_elsewhere = row.proof is Proof.KEY and new.base_url.strip().rstrip("/") not in ("", own)
+        is_optional = row.proof in (Proof.NOTHING, Proof.OPTIONAL_KEY) or is_elsewhere
+        complaints.need(is_optional, "credential", "Give the credential.")
+
+
 def _check(actor: Actor, new: NewProvider, own: Provider | None) -> None:
     complaints = Complaints()
-    complaints.add("name", name_error(new.name))
-    complaints.need(new.type in TYPES, "type", f"Choose one of {', '.join(TYPES)}.")
     complaints.need(own is None or own.type == new.type, "type", "The type cannot be changed.")
-    if new.type == SANDBOX:
-        complaints.need(new.base_url == SANDBOX_URL, "base_url", "The sandbox has no address.")
-    else:
-        complaints.add("base_url", url_error(new.base_url) or _query_error(new.base_url))
-    if new.credential is not None:
-        text = new.credential.reveal()
-        is_right = bool(text) and text.isascii() and text.isprintable() and " " not in text
-        complaints.need(is_right, "credential", "The key is empty or holds odd characters.")
+    complaints.add("rate_limits", rate_limits_error(new.rate_limits or {}))
+    check_form(new, own is not None and own.sealed_credential is not None, complaints)
     taken = Provider.select().where(
         Provider.organization_id == actor.organization_id,
         Provider.name == new.name.strip(),
@@ -130,23 +183,41 @@ def _check(actor: Actor, new: NewProvider, own: Provider | None) -> None:
     complaints.refuse_any()
 
 
+def _columns(new: NewProvider) -> dict[str, Any]:
+    rates = {} if new.rate_limits is None else {"rate_limits": canonical(new.rate_limits)}
+    return rates | {
+        "name": new.name.strip(),
+        "base_url": address_of(new.type, new.base_url, new.settings),
+        "settings": canonical_settings(new.settings),
+        "is_operator_address": new.is_operator_address,
+    }
+
+
+def _changed(actor: Actor, row: Provider, action: str, now: datetime, **values: Any) -> Provider:
+    before = snapshot(row)
+    for name, value in values.items():
+        setattr(row, name, value)
+    row.updated_at = now
+    row.save(only=[*values, "updated_at"])
+    target = Target(f"gateway.provider.{action}", "provider", row.id)
+    audited(actor, target, now, before, snapshot(row))
+    _announce(row, now)
+    return row
+
+
 def _has_credential(row: Provider, credential: Secret, sealer: Sealer) -> bool:
     try:
-        return credential_of(row, sealer) == credential
+        return credential_of(row, sealer) == canonical_credential(row.type, credential)
     except SealError:
         return False
 
 
-def _query_error(url: str) -> str:
-    return "Leave out the part after ?." if "?" in url else ""
-
-
-def _canonical(new: NewProvider) -> str:
-    return new.base_url if new.type == SANDBOX else new.base_url.rstrip("/")
-
-
-def _sealed(sealer: Sealer, provider_id: str, credential: Secret | None) -> str | None:
-    return None if credential is None else sealer.seal(credential.reveal(), _purpose(provider_id))
+def _sealed(
+    sealer: Sealer, provider_id: str, type_name: str, credential: Secret | None
+) -> str | None:
+    if credential is None:
+        return None
+    return sealer.seal(canonical_credential(type_name, credential).reveal(), _purpose(provider_id))
 
 
 def _purpose(provider_id: str) -> str:

@@ -1,11 +1,17 @@
 """Says whether rate limits as someone wrote them are right; keys and providers have them alike."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from rules.rates import DIMENSIONS
 
 MOST = 10**12
 """More than this in a window is no limit; it also keeps sums within 64 bits."""
+
+
+def canonical(rate_limits: Mapping[str, int | None]) -> dict[str, int]:
+    """Return the limits as they are stored: without those that are null."""
+    return {name: amount for name, amount in sorted(rate_limits.items()) if amount is not None}
 
 
 def rate_limits_error(value: Any) -> str:

@@ -8,13 +8,14 @@ from typing import Any
 from core.authoring import budgets, key_config
 from core.authoring.actor import Actor
 from core.authoring.record import Target, announced, audited, change, snapshot
+from core.authoring.rehashing import rehashed
 from core.authoring.validation import Complaints, description_error, name_error, not_found
 from core.changes import Change, ChangeKind
 from core.database import connection
 from core.fault import Fault, Refused
 from core.ids import new_id, new_virtual_key
 from core.models import Member, Project, Provider, VirtualKey
-from core.secrets import Secret, peppered_hash
+from core.secrets import Secret, peppered_hash, peppered_hashes
 from rules.keys import display_prefix, is_virtual_key
 
 ROTATION_GRACE = timedelta(hours=24)
@@ -155,15 +156,15 @@ def find_by_secret(pepper: Secret, presented: str, now: datetime) -> VirtualKey 
     """
     if not is_virtual_key(presented):
         return None
-    hashed = peppered_hash(pepper, presented)
-    is_previous = (VirtualKey.previous_secret_hash == hashed) & (
+    hashes = peppered_hashes(pepper, presented)
+    is_previous = VirtualKey.previous_secret_hash.in_(hashes) & (
         VirtualKey.previous_valid_until > now
     )
     with connection():
         row: VirtualKey | None = VirtualKey.get_or_none(
-            (VirtualKey.secret_hash == hashed) | is_previous
+            VirtualKey.secret_hash.in_(hashes) | is_previous
         )
-        return row
+    return None if row is None else rehashed(row, hashes)
 
 
 def _columns(new: NewVirtualKey) -> dict[str, Any]:
@@ -187,7 +188,8 @@ def _usable(
     form = "A virtual key is lw_vk_live_ followed by 26 characters of a ULID."
     complaints.need(is_virtual_key(given.reveal()), "secret", form)
     hashed = peppered_hash(pepper, given.reveal())
-    used = (VirtualKey.secret_hash == hashed) | (VirtualKey.previous_secret_hash == hashed)
+    hashes = peppered_hashes(pepper, given.reveal())
+    used = VirtualKey.secret_hash.in_(hashes) | VirtualKey.previous_secret_hash.in_(hashes)
     is_new = not VirtualKey.select().where(used).exists()
     complaints.need(is_new, "secret", "This secret belongs or belonged to a key already.")
     return given, hashed

@@ -55,6 +55,7 @@ class Admission(msgspec.Struct, forbid_unknown_fields=False):
     estimate_nanousd: int = 0
     price_source: str = ""
     charges: list[tuple[str, int]] = []
+    rates: list[tuple[str, int, int]] = []
     trace_id: str = ""
     span_id: str = ""
     parent_span_id: str = ""
@@ -83,6 +84,8 @@ class Settlement(msgspec.Struct, forbid_unknown_fields=False):
     price_source: str = ""
     usage_raw: Any = None
     charges: list[tuple[str, int]] = []
+    rates: list[tuple[str, int, int]] = []
+    """Rate limit, slot and amount, for each that the call counts in."""
     owner: str = ""
     admission: Admission | None = None
     provider_id: str | None = None
@@ -153,6 +156,7 @@ def _settlement(command: dict[str, Any]) -> Settlement:
         raise ValueError("unknown command")
     settlement = msgspec.convert(command.get("payload"), Settlement)
     counts = [getattr(settlement, c) for c in _SETTLED_COLUMNS if c.endswith("_tokens")]
+    counts += [amount for _, _, amount in settlement.rates]
     if settlement.outcome not in OUTCOMES or min(*counts, settlement.cost_nanousd) < 0:
         raise ValueError("unknown outcome or negative count")
     return settlement
@@ -234,12 +238,13 @@ def _book(
     by_owner: dict[str, list[Amount]] = {}
     for row in settled:
         settlement = first[row["call_id"]]
-        by_owner.setdefault(settlement.owner, []).extend(
-            Amount(limit_id, start, settlement.cost_nanousd)
-            for limit_id, start in settlement.charges
-        )
+        used = by_owner.setdefault(settlement.owner, [])
+        used += [
+            Amount(limit, start, settlement.cost_nanousd) for limit, start in settlement.charges
+        ]
+        used += [Amount(limit, slot, amount) for limit, slot, amount in settlement.rates]
     for owner, amounts in by_owner.items():
-        charge(owner, amounts)
+        charge(owner, amounts, now)
     _mark_used(settled)
     audit_policies(((row, first[row["call_id"]].facts) for row in settled), now)
     by_organization: dict[str, list[dict[str, Any]]] = {}

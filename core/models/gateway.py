@@ -7,7 +7,7 @@ from core.fields import JsonField, UtcField
 
 
 class Provider(Model):
-    """An upstream account. ``type`` is openai, anthropic, custom or sandbox; the credential is sealed."""
+    """An upstream account. ``type`` is a row of ``rules.provider_types``; the credential is sealed."""
 
     id = TextField(primary_key=True)
     organization_id = TextField()
@@ -15,9 +15,15 @@ class Provider(Model):
     type = TextField()
     base_url = TextField()
     """Without a trailing slash; for openai and custom it ends in the version segment, such as ``/v1``."""
+    settings = JsonField(default=dict)
+    """What else the type needs to be told; nothing in it is secret."""
     sealed_credential = TextField(null=True)
+    """One key, or a JSON object of several parts."""
+    credential_set_at = UtcField(null=True)
     is_operator_address = BooleanField(default=False)
     """True when the operator wrote the address in a configuration file, so that it may be private."""
+    rate_limits = JsonField(default=dict)
+    """Some of rpm, tpm and rpd, over all keys that use it."""
     created_at = UtcField()
     updated_at = UtcField()
     archived_at = UtcField(null=True)

@@ -1,40 +1,58 @@
-"""Lends slices of budgets to gateway workers and books what was spent against them.
+"""Lends slices of limits to gateway workers and books what was used against them.
 
-The rule that everything rests on: a slice is granted only while settled + leased + granted <= limit.
+The rule that everything rests on: a slice is granted only while settled + leased + granted <= limit. A budget
+keeps both sums in the row of its period. A rate limit keeps what is lent in one row, and what was used in a
+row for each slot of its rolling window (``rules.rates``); settled is then what the window's slots add up to.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from core.clock import from_ms
+from peewee import fn
+
+from core.clock import EPOCH, from_ms, to_ms
 from core.database import serialise_limits, transaction
+from core.models.gateway import Provider, VirtualKey
 from core.models.limits import Budget, Lease, LimitPeriod
+from rules.rates import COUNTING, COUNTING_RPM, Dimension, read_rate_limit_id
 
 LEASE_LIFETIME = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """Nano-USD of one limit in one period; the unit of asking, giving back and charging."""
+    """An amount of one limit, in its unit, in one period or slot; the unit of asking, giving back and charging."""
 
     limit_id: str
     period_start_ms: int
-    nanousd: int
+    amount: int
 
 
 @dataclass(frozen=True, slots=True)
 class LeaseState:
-    """What one owner holds of one limit after an answer, and how the whole limit stands, in nano-USD."""
+    """What one owner holds of one limit after an answer, and how the whole limit stands, in its unit."""
 
     limit_id: str
     period_start_ms: int
-    granted_nanousd: int
-    remaining_nanousd: int
-    settled_nanousd: int
-    leased_nanousd: int
-    limit_nanousd: int
+    granted: int
+    remaining: int
+    settled: int
+    leased: int
+    limit: int
     gone: bool
+    opens_at_ms: int | None = None
+    """When the oldest used slot of a rolling window leaves it; None for budgets, and when none is used."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """How a limit stands, whoever asks: the row that its leases hang on, and the sums."""
+
+    account: LimitPeriod
+    limit: int
+    settled: int
+    opens_at_ms: int | None = None
 
 
 def lease(
@@ -75,34 +93,37 @@ def drop_expired(now: datetime) -> int:
         return len(expired)
 
 
-def charge(owner: str, amounts: Iterable[Amount]) -> None:
-    """Book what calls cost: settled grows, and the owner's lease shrinks by as much as it still covers.
+def charge(owner: str, amounts: Iterable[Amount], now: datetime) -> None:
+    """Book what calls used: settled grows, and the owner's lease shrinks by as much as it still covers.
 
     Must run in the transaction that makes those calls settled, so that each is booked once.
     """
     totals: dict[tuple[str, int], int] = {}
     for amount in amounts:
         key = (amount.limit_id, amount.period_start_ms)
-        totals[key] = totals.get(key, 0) + amount.nanousd
+        totals[key] = totals.get(key, 0) + amount.amount
     serialise_limits()
-    for (limit_id, period_start_ms), nanousd in totals.items():
-        period = _period(limit_id, period_start_ms)
-        held = Lease.get_or_none(Lease.limit_period_id == period.id, Lease.owner == owner)
+    for (limit_id, period_start_ms), amount_used in totals.items():
+        rate = read_rate_limit_id(limit_id)
+        account = _period(limit_id, period_start_ms if rate is None else 0)
+        held = Lease.get_or_none(Lease.limit_period_id == account.id, Lease.owner == owner)
         covered = 0
         if held is not None:
-            covered = min(held.remaining_nanousd, nanousd)
-            Lease.update(remaining_nanousd=Lease.remaining_nanousd - covered).where(
-                Lease.id == held.id
-            ).execute()
-        _move(period.id, settled=nanousd, leased=-covered)
+            covered = min(held.remaining, amount_used)
+            Lease.update(remaining=Lease.remaining - covered).where(Lease.id == held.id).execute()
+        if rate is None:
+            _move(account.id, settled=amount_used, leased=-covered)
+        else:
+            _move(account.id, leased=-covered)
+            _use_slot(limit_id, rate[0], period_start_ms, amount_used, now)
 
 
-def settled_nanousd(limit_id: str, period_start: datetime) -> int:
-    """Return what a limit has settled in a period."""
+def settled_amount(limit_id: str, period_start: datetime) -> int:
+    """Return what a budget has settled in a period, in nano-USD."""
     row = LimitPeriod.get_or_none(
         LimitPeriod.limit_id == limit_id, LimitPeriod.period_start == period_start
     )
-    return 0 if row is None else row.settled_nanousd
+    return 0 if row is None else row.settled
 
 
 def _period(limit_id: str, period_start_ms: int) -> LimitPeriod:
@@ -112,26 +133,86 @@ def _period(limit_id: str, period_start_ms: int) -> LimitPeriod:
 
 
 def _grant(owner: str, want: Amount, now: datetime) -> LeaseState:
-    budget = Budget.get_or_none(Budget.id == want.limit_id, Budget.archived_at.is_null())
-    if budget is None:
+    standing = _standing(want, now)
+    if standing is None:
         return LeaseState(want.limit_id, want.period_start_ms, 0, 0, 0, 0, 0, True)
-    period = _period(want.limit_id, want.period_start_ms)
-    leased = period.leased_nanousd - _expire(period.id, now)
-    free = max(0, budget.limit_nanousd - period.settled_nanousd - leased)
-    granted = min(max(0, want.nanousd), free)
-    remaining = _extend(owner, period.id, granted, now)
+    account = standing.account
+    leased = account.leased - _expire(account.id, now)
+    free = max(0, standing.limit - standing.settled - leased)
+    granted = min(max(0, want.amount), free)
+    remaining = _extend(owner, account.id, granted, now)
     return LeaseState(
         want.limit_id,
         want.period_start_ms,
         granted,
         remaining,
-        period.settled_nanousd,
+        standing.settled,
         leased + granted,
-        budget.limit_nanousd,
+        standing.limit,
         False,
+        standing.opens_at_ms,
     )
 
 
+def _standing(want: Amount, now: datetime) -> _Standing | None:
+    """Return how a limit stands, or None when there is no such limit any more."""
+    rate = read_rate_limit_id(want.limit_id)
+    if rate is None:
+        budget = Budget.get_or_none(Budget.id == want.limit_id, Budget.archived_at.is_null())
+        if budget is None:
+            return None
+        period = _period(want.limit_id, want.period_start_ms)
+        return _Standing(period, budget.limit_at(now), period.settled)
+    dimension, subject_id = rate
+    limit = _rate_limit(dimension, subject_id)
+    if limit is None:
+        return None
+    settled, opens_at_ms = _window(want.limit_id, dimension, now)
+    return _Standing(_period(want.limit_id, 0), limit, settled, opens_at_ms)
+
+
+# Rate limits
+def _rate_limit(dimension: Dimension, subject_id: str) -> int | None:
+    """Return the amount of a rate limit as its key or provider says it now."""
+    if dimension is COUNTING:
+        return COUNTING_RPM
+    key = VirtualKey.get_or_none(VirtualKey.id == subject_id)
+    if key is not None:
+        section = key.config.get("rate_limits")
+        return section.get(dimension.name) if isinstance(section, dict) else None
+    provider = Provider.get_or_none(Provider.id == subject_id, Provider.archived_at.is_null())
+    return None if provider is None else provider.rate_limits.get(dimension.name)
+
+
+def _window(limit_id: str, dimension: Dimension, now: datetime) -> tuple[int, int | None]:
+    """Return what the slots of a window add up to, and when the oldest used one leaves it."""
+    oldest = from_ms(max(1, dimension.counted_from_ms(to_ms(now))))
+    query = LimitPeriod.select(fn.SUM(LimitPeriod.settled), fn.MIN(LimitPeriod.period_start)).where(
+        LimitPeriod.limit_id == limit_id,
+        LimitPeriod.period_start >= oldest,
+        LimitPeriod.settled > 0,
+    )
+    settled, first = query.scalar(as_tuple=True)
+    if settled is None:
+        return 0, None
+    return int(settled), dimension.leaves_at_ms(to_ms(first))
+
+
+def _use_slot(
+    limit_id: str, dimension: Dimension, slot_start_ms: int, amount: int, now: datetime
+) -> None:
+    """Book what was used in its slot, unless that left the window already, and clear slots that did."""
+    counted_from_ms = dimension.counted_from_ms(to_ms(now))
+    if slot_start_ms >= max(1, counted_from_ms):
+        _move(_period(limit_id, slot_start_ms).id, settled=amount)
+    LimitPeriod.delete().where(  # type: ignore[misc]
+        LimitPeriod.limit_id == limit_id,
+        LimitPeriod.period_start > EPOCH,
+        LimitPeriod.period_start < from_ms(max(1, counted_from_ms)),
+    ).execute()
+
+
+# Leases
 def _extend(owner: str, period_id: int, granted: int, now: datetime) -> int:
     held = Lease.get_or_none(Lease.limit_period_id == period_id, Lease.owner == owner)
     if held is None:
@@ -140,29 +221,26 @@ def _extend(owner: str, period_id: int, granted: int, now: datetime) -> int:
         Lease.create(
             limit_period_id=period_id,
             owner=owner,
-            remaining_nanousd=granted,
+            remaining=granted,
             expires_at=now + LEASE_LIFETIME,
         )
         _move(period_id, leased=granted)
         return granted
     if granted:
-        Lease.update(remaining_nanousd=Lease.remaining_nanousd + granted).where(
-            Lease.id == held.id
-        ).execute()
+        Lease.update(remaining=Lease.remaining + granted).where(Lease.id == held.id).execute()
         _move(period_id, leased=granted)
-    remaining: int = held.remaining_nanousd + granted
+    remaining: int = held.remaining + granted
     return remaining
 
 
 def _give_back(owner: str, amount: Amount) -> None:
-    period = _period(amount.limit_id, amount.period_start_ms)
+    is_rate = read_rate_limit_id(amount.limit_id) is not None
+    period = _period(amount.limit_id, 0 if is_rate else amount.period_start_ms)
     held = Lease.get_or_none(Lease.limit_period_id == period.id, Lease.owner == owner)
     if held is None:
         return
-    given = min(held.remaining_nanousd, max(0, amount.nanousd))
-    Lease.update(remaining_nanousd=Lease.remaining_nanousd - given).where(
-        Lease.id == held.id
-    ).execute()
+    given = min(held.remaining, max(0, amount.amount))
+    Lease.update(remaining=Lease.remaining - given).where(Lease.id == held.id).execute()
     _move(period.id, leased=-given)
 
 
@@ -172,16 +250,16 @@ def _expire(period_id: int, now: datetime) -> int:
     )
     for row in expired:
         _drop(row)
-    return sum(row.remaining_nanousd for row in expired)
+    return sum(row.remaining for row in expired)
 
 
 def _drop(row: Lease) -> None:
-    _move(row.limit_period_id, leased=-row.remaining_nanousd)
+    _move(row.limit_period_id, leased=-row.remaining)
     row.delete_instance()
 
 
 def _move(period_id: int, settled: int = 0, leased: int = 0) -> None:
     LimitPeriod.update(
-        settled_nanousd=LimitPeriod.settled_nanousd + settled,
-        leased_nanousd=LimitPeriod.leased_nanousd + leased,
+        settled=LimitPeriod.settled + settled,
+        leased=LimitPeriod.leased + leased,
     ).where(LimitPeriod.id == period_id).execute()

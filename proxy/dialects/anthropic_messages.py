@@ -14,6 +14,7 @@ from proxy.dialects.dialect import (
     text_bytes,
     token_count,
 )
+from proxy.dialects.error_forms import ANTHROPIC_ERRORS
 from proxy.dialects.request_fields import check_request, refused_json
 
 _GENERATED = ("text", "thinking", "partial_json")
@@ -133,22 +134,5 @@ def counts(usage: dict[str, Any]) -> Counts:
 
 
 ANTHROPIC_MESSAGES = Dialect(
-    "anthropic_messages",
-    read_request,
-    read_event,
-    read_body,
-    counts,
-    {
-        400: "invalid_request_error",
-        401: "authentication_error",
-        402: "billing_error",
-        403: "permission_error",
-        404: "not_found_error",
-        413: "request_too_large",
-        429: "rate_limit_error",
-        503: "overloaded_error",
-        504: "timeout_error",
-        529: "overloaded_error",
-    },
-    "api_error",
+    "anthropic_messages", read_request, read_event, read_body, counts, ANTHROPIC_ERRORS
 )

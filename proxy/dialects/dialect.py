@@ -6,6 +6,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from proxy.dialects.error_forms import OPENAI_ERRORS, ErrorForm
+from proxy.splice import renamed_model
+from rules.usage import Usage
+
 UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
 """What decoding raises for bytes that are not JSON; text that is not UTF-8 has an error of its own."""
 
@@ -18,6 +22,10 @@ class Ask(NamedTuple):
     max_tokens: int | None = None
     asks_usage: bool | None = None
     """Whether the caller asked for usage on the stream; None when the request does not say."""
+    units: int = 0
+    """What is billed by the piece and known beforehand: characters to speak, pictures to make."""
+    model_span: tuple[int, int] | None = None
+    """Where the model stands in a body that is not JSON."""
 
 
 class Counts(NamedTuple):
@@ -53,20 +61,41 @@ class Reading:
     """The provider broke off with an error event of its own."""
 
 
+MAX_METERED_EVENT_BYTES = 64 * 1024
+"""Events with usage are small in most dialects; one that is longer holds content and is only counted."""
+
+
+def _renamed(body: bytes, _: Ask, model: str) -> bytes:
+    return renamed_model(body, model)
+
+
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """A wire format. ``read_event`` takes the data of one server-sent event, ``read_body`` a whole JSON answer."""
+    """A wire format. ``read_event`` takes the data of one server-sent event, ``read_body`` a whole answer."""
 
     name: str
     read_request: Callable[[bytes], Ask]
     read_event: Callable[[bytes, Reading], None]
     read_body: Callable[[bytes, Reading], None]
     counts: Callable[[dict[str, Any]], Counts]
-    error_types: dict[int, str]
-    """``error.type`` by status; a status that is not here uses the error code."""
-    other_error_type: str = ""
-    names_model_in_body: bool = True
-    """The model is a field of the request body; otherwise it is part of the path."""
+    errors: ErrorForm = OPENAI_ERRORS
+    read_form: Callable[[bytes, bytes], Ask] | None = None
+    """Reads a multipart body, given the content type; None where requests are JSON."""
+    renamed: Callable[[bytes, Ask, str], bytes] = _renamed
+    """Returns the body of a request with another model's name in it, wherever the format has one."""
+    read_skipped: Callable[[bytes, Reading], None] | None = None
+    """Takes the first bytes of an event that was too long to be read; its usage is found at its end. Without
+    it such an event is generated text."""
+    estimate: Callable[[Ask, int, str], Usage] | None = None
+    """What a call will probably consume: from what is asked, the body's size and the unit of the price.
+    None where the size of the text tells."""
+    max_event_bytes: int = MAX_METERED_EVENT_BYTES
+    answers_text: bool = True
+    """Bytes of the answer are generated text, so that an untold output can be estimated from them."""
+    streams_arrays: bool = False
+    """A stream may also be one JSON array, an element an event."""
+    usage_member: bytes = b'"usage"'
+    """How the usage is called where it stands near the end of an answer too long to be kept."""
 
 
 _LEAST_ABSURD = 1 << 53
@@ -83,6 +112,12 @@ def token_count(value: object) -> int | None:
     if isinstance(value, str) and value.isascii() and value.isdigit():
         value = int(value[:18])
     return value if isinstance(value, int) and 0 <= value < _LEAST_ABSURD else None
+
+
+def detail_count(usage: dict[str, Any], name: str, part: str) -> int:
+    """Return a count within a nested object of a usage; 0 when it is not told."""
+    details = usage.get(name)
+    return (token_count(details.get(part)) or 0) if isinstance(details, dict) else 0
 
 
 def merged(old: dict[str, Any] | None, new: object) -> dict[str, Any] | None:
@@ -107,3 +142,18 @@ def text_bytes(value: object) -> int:
     if not isinstance(value, str):
         return 0
     return len(value) if value.isascii() else len(value.encode("utf-8", "replace"))
+
+
+def prompt_and_output(
+    prompt: int | None, output: int | None, total: int | None, read: int, write: int
+) -> Counts:
+    """Return the classes of a usage whose prompt count includes what was cached, OpenAI's way."""
+    is_consistent = True
+    if prompt is not None and read + write > prompt:
+        # More cached than sent cannot be; the dearer reading bills them all as fresh.
+        read, write, is_consistent = 0, 0, False
+    if prompt is not None and output is not None and total is not None and total > prompt + output:
+        # Some servers leave reasoning out of the completion but not out of the total.
+        output, is_consistent = total - prompt, False
+    fresh = None if prompt is None else prompt - read - write
+    return Counts(fresh, output, read, write, is_consistent=is_consistent)

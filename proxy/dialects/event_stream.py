@@ -4,9 +4,19 @@ Source: the WHATWG HTML standard, 9.2: lines end with CRLF, LF or CR, an empty l
 """
 
 import re
+from typing import NamedTuple
 
 _EVENT_END = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
 _LONGEST_END_BYTES = 4
+HEAD_BYTES = 256
+END_BYTES = 4096
+
+
+class Skipped(NamedTuple):
+    """What is kept of an event that was too long: the bytes at its two ends."""
+
+    head: bytes
+    end: bytes
 
 
 class EventSplitter:
@@ -16,7 +26,7 @@ class EventSplitter:
     bytes have gone by, and splitting goes on behind its end.
     """
 
-    __slots__ = ("_limit_bytes", "_scanned", "_tail", "skipped_bytes")
+    __slots__ = ("_end", "_head", "_limit_bytes", "_scanned", "_tail", "skipped", "skipped_bytes")
 
     def __init__(self, limit_bytes: int) -> None:
         self._limit_bytes = limit_bytes
@@ -24,6 +34,9 @@ class EventSplitter:
         self._scanned = 0
         self.skipped_bytes = 0
         """Bytes of the oversized event under way; 0 when there is none."""
+        self.skipped: list[Skipped] = []
+        """The oversized events that have gone by; whoever reads them takes them out."""
+        self._head = self._end = b""
 
     @property
     def tail(self) -> bytes:
@@ -53,13 +66,18 @@ class EventSplitter:
             self._scanned = 0
             if self.skipped_bytes:
                 self.skipped_bytes = 0
+                rest = bytes(tail[begin : end.end()])
+                self.skipped.append(Skipped(self._head, (self._end + rest)[-END_BYTES:]))
             else:
                 events.append(bytes(tail[begin : end.end()]))
             begin = end.end()
         del tail[:begin]
         if len(tail) > self._limit_bytes or self.skipped_bytes:
+            if not self.skipped_bytes:
+                self._head, self._end = bytes(tail[:HEAD_BYTES]), b""
             keep = min(_LONGEST_END_BYTES - 1, len(tail))
             self.skipped_bytes += len(tail) - keep
+            self._end = (self._end + bytes(tail[: len(tail) - keep]))[-END_BYTES:]
             del tail[: len(tail) - keep]
         # The line end before the cut may be half of the empty line.
         self._scanned = max(len(tail) - _LONGEST_END_BYTES + 1, 0)

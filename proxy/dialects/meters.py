@@ -4,19 +4,23 @@ Memory is bounded whatever the provider sends: an event or a body beyond its lim
 """
 
 import zlib
-from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
-import msgspec
-
-from proxy.dialects.dialect import UNREADABLE, Dialect, Reading
-from proxy.dialects.event_stream import EventSplitter, data_of
+from proxy.dialects.dialect import MAX_METERED_EVENT_BYTES, UNREADABLE, Dialect, Reading
+from proxy.dialects.event_stream import EventSplitter
+from proxy.dialects.json_array import ArraySplitter
+from proxy.dialects.readings import (
+    is_usage_only,
+    note_skipped,
+    problem_in,
+    problem_with,
+    usage_at_end,
+)
 from proxy.splice import without_null_usage
 
-MAX_METERED_EVENT_BYTES = 64 * 1024
-"""Events with usage are small; one that is longer than this holds content and is only counted."""
 MAX_HELD_EVENT_BYTES = 1024 * 1024
 MAX_BODY_COPY_BYTES = 8 * 1024 * 1024
+_TAIL_BYTES = 16 * 1024
 MAX_INFLATED_BYTES = 64 * 1024 * 1024
 """What is decoded of one compressed answer; beyond it the answer is estimated."""
 
@@ -48,14 +52,22 @@ class Meter(Protocol):
 class StreamMeter:
     """Reads a stream of events; every piece passes as it is."""
 
-    __slots__ = ("_read_event", "_splitter", "at_boundary", "malformed", "reading")
+    __slots__ = (
+        "_dialect",
+        "_read_event",
+        "_splitter",
+        "at_boundary",
+        "malformed",
+        "reading",
+    )
 
     def __init__(self, dialect: Dialect) -> None:
         self.reading = Reading()
         self.malformed = ""
         self.at_boundary = True
         self._read_event = dialect.read_event
-        self._splitter = EventSplitter(MAX_METERED_EVENT_BYTES)
+        self._dialect = dialect
+        self._splitter = EventSplitter(dialect.max_event_bytes)
 
     def take(self, pieces: list[bytes]) -> list[bytes]:
         """Read the pieces; return them, or those before the first malformed event."""
@@ -66,8 +78,10 @@ class StreamMeter:
                 if self.malformed:
                     return pieces[:number]
             self.at_boundary = splitter.at_boundary
-            if splitter.skipped_bytes:
+            if splitter.skipped_bytes and self._dialect.read_skipped is None:
                 self.reading.visible_bytes += len(piece)
+            if splitter.skipped:
+                note_skipped(self._dialect, splitter.skipped, self.reading)
         return pieces
 
     def finish(self) -> list[bytes]:
@@ -145,18 +159,61 @@ class HidingMeter:
         return not self._splitter.skipped_bytes
 
 
-class BodyMeter:
-    """Keeps the pieces of an unstreamed answer, up to a limit, and reads them at its end."""
+class ArrayMeter:
+    """Reads a stream that is one JSON array, an element an event; every piece passes as it is."""
 
-    __slots__ = ("_pieces", "_read_body", "_size_bytes", "malformed", "reading")
+    def __init__(self, dialect: Dialect) -> None:
+        self.reading = Reading()
+        self.malformed = ""
+        self.has_elements = False
+        self._dialect = dialect
+        self._splitter = ArraySplitter(dialect.max_event_bytes)
+
+    def take(self, pieces: list[bytes]) -> list[bytes]:
+        """Read the pieces; return them, or those before the first malformed element."""
+        splitter, dialect = self._splitter, self._dialect
+        for number, piece in enumerate(pieces):
+            for element in splitter.feed(piece):
+                self.malformed = problem_with(dialect.read_event, element, self.reading)
+                if self.malformed:
+                    return pieces[:number]
+                self.has_elements = True
+            if splitter.skipped:
+                self.has_elements = True
+                note_skipped(dialect, splitter.skipped, self.reading)
+        return pieces
+
+    def finish(self) -> list[bytes]:
+        """Nothing is left."""
+        return []
+
+    @property
+    def is_whole(self) -> bool:
+        """A clean end of the body here is the end of a whole answer."""
+        return self.reading.may_end and self._splitter.is_closed
+
+    @property
+    def at_boundary(self) -> bool:
+        """What the client has got so far ends between two elements."""
+        return self._splitter.at_boundary
+
+
+class BodyMeter:
+    """Keeps the pieces of an unstreamed answer, up to a limit, and reads them at its end.
+
+    Of a longer one the end is kept, where a usage stands behind vectors or pictures.
+    """
+
+    __slots__ = ("_dialect", "_pieces", "_size_bytes", "_tail", "malformed", "reading")
     is_whole = True
     at_boundary = True
 
     def __init__(self, dialect: Dialect) -> None:
         self.reading = Reading()
         self.malformed = ""
-        self._read_body = dialect.read_body
+        self._dialect = dialect
         self._pieces: list[bytes] = []
+        self._tail = b""
         self._size_bytes = 0
 
     def take(self, pieces: list[bytes]) -> list[bytes]:
@@ -166,19 +223,25 @@ class BodyMeter:
         if self._size_bytes <= MAX_BODY_COPY_BYTES:
             self._pieces += pieces
         else:
+            kept = b"".join([piece[-_TAIL_BYTES:] for piece in (*self._pieces[-1:], *pieces)])
+            self._tail = (self._tail + kept)[-_TAIL_BYTES:]
             self._pieces.clear()
-        self.reading.visible_bytes = self._size_bytes
+        if self._dialect.answers_text:
+            self.reading.visible_bytes = self._size_bytes
         return pieces
 
     def finish(self) -> list[bytes]:
         """Read the copy. An answer that can't be read is estimated by its size."""
-        pieces = self._pieces
+        pieces, reading = self._pieces, self.reading
         try:
             if pieces:
-                self._read_body(pieces[0] if len(pieces) == 1 else b"".join(pieces), self.reading)
-            self.reading.is_terminal = True
+                body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+                self._dialect.read_body(body, reading)
+            elif self._tail:
+                reading.usage = usage_at_end(self._tail, self._dialect.usage_member)
+            reading.is_terminal = True
         except UNREADABLE:
-            self.reading.usage = None
+            reading.usage = None
         return []
 
 
@@ -188,7 +251,7 @@ class InflatingMeter:
     at_boundary = False
     """An event of ours can't be put into a compressed stream."""
 
-    def __init__(self, inner: StreamMeter | BodyMeter) -> None:
+    def __init__(self, inner: StreamMeter | ArrayMeter | BodyMeter) -> None:
         self.reading = inner.reading
         self._inner = inner
         self._inflate = zlib.decompressobj(zlib.MAX_WBITS | 32)
@@ -246,7 +309,12 @@ class BlindMeter:
         return []
 
 
-def meter_for(dialect: Dialect, headers: list[tuple[bytes, bytes]], hides_usage: bool) -> Meter:
+def meter_for(
+    dialect: Dialect,
+    headers: list[tuple[bytes, bytes]],
+    hides_usage: bool,
+    is_streamed: bool = False,
+) -> Meter:
     """Return the meter for an answer with these headers (names in lower case)."""
     media = coding = b""
     for name, value in headers:
@@ -254,43 +322,21 @@ def meter_for(dialect: Dialect, headers: list[tuple[bytes, bytes]], hides_usage:
             media = value.partition(b";")[0].strip().lower()
         elif name == b"content-encoding":
             coding = value.strip().lower()
-    is_stream = media == b"text/event-stream"
     if coding in (b"", b"identity"):
-        if is_stream:
-            return HidingMeter(dialect) if hides_usage else StreamMeter(dialect)
-        return BodyMeter(dialect)
+        if hides_usage and media == _EVENTS:
+            return HidingMeter(dialect)
+        return _plain_meter(dialect, media, is_streamed)
     if coding in (b"gzip", b"x-gzip", b"deflate"):
-        return InflatingMeter(StreamMeter(dialect) if is_stream else BodyMeter(dialect))
+        return InflatingMeter(_plain_meter(dialect, media, is_streamed))
     return BlindMeter()
 
 
-class _Chunk(msgspec.Struct, gc=False):
-    choices: Any = None
-    usage: Any = None
+_EVENTS = b"text/event-stream"
 
 
-_chunk = msgspec.json.Decoder(_Chunk)
-
-
-def is_usage_only(event: bytes) -> bool:
-    """Say whether an OpenAI chunk holds usage and no choice: the one that ``include_usage`` adds."""
-    try:
-        chunk = _chunk.decode(data_of(event) or b"")
-    except UNREADABLE:
-        return False
-    return chunk.choices == [] and isinstance(chunk.usage, dict)
-
-
-def problem_in(read: Callable[[bytes, Reading], None], event: bytes, reading: Reading) -> str:
-    """Read one event into ``reading``; return what is wrong with it, or nothing."""
-    data = data_of(event)
-    if data is None or not data.strip():
-        return ""
-    try:
-        read(data, reading)
-    except msgspec.ValidationError:
-        # JSON, but not of the expected form: a vendor's extra, which is the client's to judge.
-        return ""
-    except UNREADABLE as error:
-        return str(error)
-    return ""
+def _plain_meter(
+    dialect: Dialect, media: bytes, is_streamed: bool
+) -> StreamMeter | ArrayMeter | BodyMeter:
+    if media == _EVENTS:
+        return StreamMeter(dialect)
+    return ArrayMeter(dialect) if is_streamed and dialect.streams_arrays else BodyMeter(dialect)

@@ -11,13 +11,15 @@ from proxy.dialects.dialect import (
     Counts,
     Dialect,
     Reading,
+    detail_count,
     merged,
+    prompt_and_output,
     text_bytes,
     token_count,
 )
 from proxy.dialects.request_fields import check_request, refused_json
 
-_DONE = b"[DONE]"
+DONE = b"[DONE]"
 
 
 class _Request(msgspec.Struct, gc=False):
@@ -67,11 +69,14 @@ def read_request(body: bytes) -> Ask:
         request.model,
         request.stream is True,
         None if limit is None else token_count(limit),
-        None if options is None else _asks_usage(options),
+        asks_usage(options),
     )
 
 
-def _asks_usage(options: object) -> bool | None:
+def asks_usage(options: object) -> bool | None:
+    """Return what ``stream_options`` says of usage; None when it says nothing. Raises Refused."""
+    if options is None:
+        return None
     if not isinstance(options, dict):
         raise Refused(Fault.BAD_REQUEST, "`stream_options` must be an object.")
     asked = options.get("include_usage")
@@ -80,12 +85,12 @@ def _asks_usage(options: object) -> bool | None:
 
 def read_event(data: bytes, reading: Reading) -> None:
     """Take in the data of one event. Raises one of UNREADABLE when it is not JSON."""
-    if data.strip() == _DONE:
+    if data.strip() == DONE:
         reading.is_terminal = reading.may_end = True
         return
     chunk = _answer.decode(data)
     if chunk.error is not None:
-        reading.error_code = _error_code(chunk.error)
+        reading.error_code = error_code(chunk.error)
     _note_names(chunk, reading)
     if chunk.usage is not None:
         reading.usage = merged(reading.usage, chunk.usage)
@@ -136,7 +141,8 @@ def _call_bytes(call: object) -> int:
     return text_bytes(function.get("name")) + text_bytes(function.get("arguments"))
 
 
-def _error_code(error: object) -> str:
+def error_code(error: object) -> str:
+    """Return the code of an error object of OpenAI's, or its type."""
     if isinstance(error, dict):
         for name in ("code", "type"):
             if isinstance(error.get(name), str) and error[name]:
@@ -146,21 +152,13 @@ def _error_code(error: object) -> str:
 
 def counts(usage: dict[str, Any]) -> Counts:
     """Return the token classes of a usage object; its prompt total includes cached tokens."""
-    prompt = token_count(usage.get("prompt_tokens"))
-    output = token_count(usage.get("completion_tokens"))
-    total = token_count(usage.get("total_tokens"))
-    details = usage.get("prompt_tokens_details")
-    cached = token_count(details.get("cached_tokens")) if isinstance(details, dict) else None
-    is_consistent = True
-    read = cached or 0
-    if prompt is not None and read > prompt:
-        # More cached than sent cannot be; the dearer reading bills them all as fresh.
-        read, is_consistent = 0, False
-    if prompt is not None and output is not None and total is not None and total > prompt + output:
-        # Some servers leave reasoning out of the completion but not out of the total.
-        output, is_consistent = total - prompt, False
-    fresh = None if prompt is None else prompt - read
-    return Counts(fresh, output, read, is_consistent=is_consistent)
+    return prompt_and_output(
+        token_count(usage.get("prompt_tokens")),
+        token_count(usage.get("completion_tokens")),
+        token_count(usage.get("total_tokens")),
+        detail_count(usage, "prompt_tokens_details", "cached_tokens"),
+        detail_count(usage, "prompt_tokens_details", "cache_write_tokens"),
+    )
 
 
-OPENAI_CHAT = Dialect("openai_chat", read_request, read_event, read_body, counts, {})
+OPENAI_CHAT = Dialect("openai_chat", read_request, read_event, read_body, counts)

@@ -7,6 +7,7 @@ from core.fault import Fault, Refused
 MAX_MODEL_CHARACTERS = 256
 _EMPTY_LIST_BYTES = 64
 """A list this short may be empty; a longer one that is nothing but blanks is the provider's to refuse."""
+_IN_BODY = "put one in the top-level field `model` of the body"
 
 
 def refused_json(error: Exception) -> Refused:
@@ -18,28 +19,44 @@ def refused_json(error: Exception) -> Refused:
     return Refused(Fault.BAD_REQUEST, f"The request body is not valid JSON: {error}.")
 
 
-def check_request(model: str, messages: msgspec.Raw, request_type: str) -> None:
-    """Raise Refused unless a request names a model and holds at least one message."""
-    if not model.strip() or len(model) > MAX_MODEL_CHARACTERS or not model.isprintable():
-        raise _bad_model(model, request_type)
-    if memoryview(messages).nbytes < _EMPTY_LIST_BYTES:
-        _check_short_messages(bytes(messages))
+def check_request(
+    model: str, items: msgspec.Raw, request_type: str, name: str = "messages"
+) -> None:
+    """Raise Refused unless a request names a model and the list ``name`` holds at least one item."""
+    check_model(model, request_type)
+    if memoryview(items).nbytes < _EMPTY_LIST_BYTES:
+        check_short_list(bytes(items), name)
 
 
-def _bad_model(model: str, request_type: str) -> Refused:
+def check_model(model: str, request_type: str, where: str = _IN_BODY) -> None:
+    """Raise Refused unless a request names a model that may be one."""
+    if model.strip() and len(model) <= MAX_MODEL_CHARACTERS and model.isprintable():
+        return
     if not model.strip():
-        return Refused(
+        raise Refused(
             Fault.MISSING_MODEL,
-            "The request names no model: put one in the top-level field `model` of the body.",
+            f"The request names no model: {where}.",
             request_type=request_type,
         )
-    return Refused(Fault.BAD_REQUEST, "The field `model` is too long or holds control characters.")
+    raise Refused(Fault.BAD_REQUEST, "The field `model` is too long or holds control characters.")
 
 
-def _check_short_messages(messages: bytes) -> None:
-    if not messages:
-        raise Refused(Fault.BAD_REQUEST, "The field `messages` is missing.")
-    if messages[:1] != b"[":
-        raise Refused(Fault.BAD_REQUEST, "The field `messages` must be a list.")
-    if not messages[1:-1].strip():
-        raise Refused(Fault.BAD_REQUEST, "The field `messages` is empty.")
+def check_present(value: msgspec.Raw, name: str) -> None:
+    """Raise Refused when a field is missing, null, or an empty text, list or object."""
+    if memoryview(value).nbytes >= _EMPTY_LIST_BYTES:
+        return
+    text = bytes(value)
+    if not text:
+        raise Refused(Fault.BAD_REQUEST, f"The field `{name}` is missing.")
+    if text == b"null" or (text[:1] in b'"[{' and not text[1:-1].strip()):
+        raise Refused(Fault.BAD_REQUEST, f"The field `{name}` is empty.")
+
+
+def check_short_list(items: bytes, name: str) -> None:
+    """Raise Refused unless the JSON text is a list with something in it."""
+    if not items:
+        raise Refused(Fault.BAD_REQUEST, f"The field `{name}` is missing.")
+    if items[:1] != b"[":
+        raise Refused(Fault.BAD_REQUEST, f"The field `{name}` must be a list.")
+    if not items[1:-1].strip():
+        raise Refused(Fault.BAD_REQUEST, f"The field `{name}` is empty.")

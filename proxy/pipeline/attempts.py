@@ -16,6 +16,7 @@ from proxy.pipeline.call import Call
 from proxy.pipeline.dispatch import authorise, deadline, outgoing, send
 from proxy.pipeline.endings import BrokenAnswer
 from proxy.pipeline.lanes import Choice
+from proxy.pipeline.limits import again
 from proxy.providers.provider import Upstream
 from proxy.routes import Pricing
 from proxy.transport.faults import LeashPulled, Stage, UpstreamLost
@@ -145,7 +146,8 @@ class _Run:
             choice = call.chain[place]
             refused = barred(self._gateway, choice)
             if refused is None:
-                self._serve_by(place)
+                refused = self._moved_to(place)
+            if refused is None:
                 return place
             is_circuit = refused.fault is Fault.CIRCUIT_OPEN
             self._pass_by(choice, CIRCUIT_OPEN if is_circuit else refused.fault.code, refused)
@@ -184,6 +186,22 @@ class _Run:
             self._judged(call.chain[place], failure, begun_s)
         return failure
 
+    def _moved_to(self, place: int) -> Refused | None:
+        """Let a lane serve the call from here on; return why its provider's own limits do not let it.
+
+        Raises Refused(LEDGER_FULL) when that can't be recorded.
+        """
+        gateway, choice = self._gateway, self._call.chain[place]
+        try:
+            again(gateway, self._call, choice)
+        except Refused as refused:
+            gateway.circuits.let_go(choice.lane.binding.id)
+            if refused.fault is Fault.LEDGER_FULL:
+                raise
+            return refused
+        self._serve_by(place)
+        return None
+
     def _serve_by(self, place: int) -> None:
         """Let a lane of the chain serve the call: its model, its price, its share of the hold."""
         gateway, call, choice = self._gateway, self._call, self._call.chain[place]
@@ -192,7 +210,10 @@ class _Run:
             return
         call.choose(choice)
         if call.route.pricing is not Pricing.FREE:
-            price = gateway.prices.price(choice.lane.binding.type, choice.model, call.admitted_s)
+            medium = call.route.pricing.medium
+            price = gateway.prices.price(
+                choice.lane.binding.type, choice.model, call.admitted_s, medium
+            )
             call.price, call.estimate_nanousd = price, cost_nanousd(call.estimate, price)
 
     def _has_more(self) -> bool:

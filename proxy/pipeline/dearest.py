@@ -11,7 +11,7 @@ from proxy.limit_state import LimitState
 from proxy.pipeline.call import Call
 from proxy.pipeline.lanes import Choice
 from rules.estimates import ORDINARY_CALL, estimate_usage
-from rules.pricing import cost_nanousd
+from rules.pricing import Price, cost_nanousd
 
 
 def with_fallback(
@@ -25,7 +25,7 @@ def with_fallback(
     every_limit = call.required_plan().bundle.limits
     kept, counted = [call.chain[0]], set(charged)
     for choice in call.chain[1:]:
-        price = gateway.prices.price(choice.lane.binding.type, choice.model, call.admitted_s)
+        price = _price(gateway, call, choice)
         counting = every_limit
         if not price.is_known:
             if any(limit.on_unpriced == "refuse" and limit.blocks for limit in every_limit):
@@ -41,8 +41,18 @@ def with_fallback(
 def _outlay(gateway: Gateway, call: Call, choice: Choice) -> int:
     """Return what a call is held at when one provider serves it, in nano-USD."""
     vk_id = call.required_plan().bundle.vk_id
-    price = gateway.prices.price(choice.lane.binding.type, choice.model, call.admitted_s)
+    price = _price(gateway, call, choice)
     usual_tokens, margin = gateway.history.outlook(vk_id, choice.model)
-    usage = estimate_usage(len(call.body), call.ask.max_tokens, usual_tokens)
+    if call.dialect.estimate is None:
+        usage = estimate_usage(len(call.body), call.ask.max_tokens, usual_tokens)
+    else:
+        usage = call.dialect.estimate(call.ask, len(call.body), price.unit)
     amount = int(cost_nanousd(usage, price) * margin)
-    return amount if usual_tokens is not None else max(amount, cost_nanousd(ORDINARY_CALL, price))
+    if usual_tokens is not None or price.unit:
+        return amount
+    return max(amount, cost_nanousd(ORDINARY_CALL, price))
+
+
+def _price(gateway: Gateway, call: Call, choice: Choice) -> Price:
+    medium = call.route.pricing.medium
+    return gateway.prices.price(choice.lane.binding.type, choice.model, call.admitted_s, medium)

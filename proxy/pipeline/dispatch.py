@@ -7,7 +7,7 @@ from proxy.pipeline.call import Call
 from proxy.pipeline.lanes import Lane
 from proxy.providers import sandbox
 from proxy.providers.provider import Upstream
-from proxy.splice import renamed_model, with_usage_asked
+from proxy.splice import with_usage_asked
 from proxy.transport.leash import Leash, LeashReason
 
 
@@ -38,8 +38,13 @@ async def send(gateway: Gateway, call: Call, lane: Lane, head: bytes, body: byte
     """Send the request and return the answer once its head is there. Raises UpstreamLost."""
     call.is_dispatched = True
     if lane.binding.target is None:
-        request_type = call.route.request_type
-        return sandbox.answer(request_type, call.ask, call.body, gateway.sandbox_pace)
+        return sandbox.answer(
+            call.route.request_type,
+            call.ask,
+            call.body,
+            gateway.sandbox_pace,
+            call.scope["query_string"],
+        )
     answer = await gateway.pool.send(lane.binding.target, head, body)
     return answer if lane.provider.read is None else lane.provider.read(answer)
 
@@ -53,8 +58,8 @@ def outgoing(gateway: Gateway, call: Call, lane: Lane) -> tuple[bytes, bytes]:
         return b"", b""
     provider, body, incoming = lane.provider, call.body, call.incoming
     wanted = lane.wanted(call.model, call.ask.is_streamed)
-    if wanted.model != call.ask.model and lane.wire.names_model_in_body:
-        body = renamed_model(body, wanted.model)
+    if wanted.model != call.ask.model:
+        body = lane.wire.renamed(body, call.ask, wanted.model)
     if provider.edit is not None:
         body = provider.edit(body, wanted, incoming.forwarded)
     if call.hides_usage:

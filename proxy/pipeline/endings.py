@@ -31,7 +31,8 @@ def conclude(call: Call, error: BaseException | None) -> None:
         return
     if call.has_delivered_end and not isinstance(error, Refused):
         # Whatever happened after the dialect's terminal event, the client has the whole answer.
-        call.end(Outcome.COMPLETED)
+        code = "" if call.meter is None else call.meter.reading.error_code
+        call.end(Outcome.FAILED if code else Outcome.COMPLETED, code)
     elif isinstance(error, Refused):
         is_providers = error.fault in (Fault.PROVIDER_ERROR, Fault.UPSTREAM_TIMEOUT)
         call.end(Outcome.FAILED if is_providers else Outcome.REFUSED, error.fault.code, error)

@@ -84,6 +84,12 @@ class Incoming(NamedTuple):
         return ""
 
     @property
+    def content_type(self) -> bytes:
+        """The media type of the body; empty when it is not told once."""
+        told = [value for name, value in self.forwarded if name == b"content-type"]
+        return told[0] if len(told) == 1 else b""
+
+    @property
     def trace(self) -> tuple[bytes, bytes, bytes] | None:
         """The caller's trace: ``traceparent``, and our own two headers, which win over it; None without."""
         get = self.consumed.get

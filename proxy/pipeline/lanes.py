@@ -243,19 +243,19 @@ def _is_catalogued(provider_type: str, model: str) -> bool:
 
 @dataclass(slots=True, eq=False)
 class Plan:
-    """A bundle with what is worked out of it once: its routing terms, its lanes by request
-    type, and what its calls are checked against."""
+    """A bundle with what is worked out of it once: its routing terms, its lanes by
+    route, and what its calls are checked against."""
 
     bundle: Bundle
     terms: RoutingTerms
-    lanes: dict[str, RouteLanes] = field(default_factory=dict)
     checks: Checks = NO_CHECKS
+    _lanes: dict[str, RouteLanes] = field(default_factory=dict)
 
     def on(self, route: Route) -> RouteLanes:
         """Return the lanes on a route, worked out when it is first used."""
-        lanes = self.lanes.get(route.request_type)
+        lanes = self._lanes.get(route.path)
         if lanes is None:
-            lanes = self.lanes[route.request_type] = RouteLanes(route, self.terms)
+            lanes = self._lanes[route.path] = RouteLanes(route, self.terms)
         return lanes
 
 

@@ -6,19 +6,23 @@ from typing import Any
 
 import msgspec
 
+from proxy.bundle import ProviderBinding
 from proxy.gateway import Gateway
 from proxy.holds import Hold
 from proxy.pipeline.call import Call, Outcome
+from rules.rates import Amounts
 from rules.usage import Usage
 
 Charges = Sequence[tuple[str, int]]
+Rates = Sequence[tuple[str, int, int]]
+"""Rate limit, slot and amount, for each that a call counts in."""
 _CONFIRMED = frozenset({Outcome.COMPLETED, Outcome.CANCELLED, Outcome.TRUNCATED})
 _MAX_USAGE_BYTES = 8 * 1024
 """A usage object has a few dozen numbers; the provider decides its size, so the record bounds it."""
 _encode = msgspec.json.Encoder().encode
 
 
-class Admission(msgspec.Struct, gc=False):
+class Admission(msgspec.Struct, gc=False, omit_defaults=True):
     """What is known of a call before the provider is called."""
 
     call_id: str
@@ -42,6 +46,8 @@ class Admission(msgspec.Struct, gc=False):
     parent_span_id: str
     session_id: str
     worker: str
+    rates: Rates = ()
+    """With what is held, so that a call whose end nobody sees counts as what it was admitted for."""
 
 
 class Settlement(msgspec.Struct, gc=False, omit_defaults=True):
@@ -72,6 +78,7 @@ class Settlement(msgspec.Struct, gc=False, omit_defaults=True):
     provider_type: str = ""
     facts: Mapping[str, Any] | None = None
     """What is known of the call beside the columns above: attempts, verdicts, tags…"""
+    rates: Rates = ()
 
 
 class Settled(msgspec.Struct, frozen=True, gc=False):
@@ -83,14 +90,21 @@ class Settled(msgspec.Struct, frozen=True, gc=False):
     price_source: str
 
 
-def admission_line(gateway: Gateway, call: Call, hold: Hold) -> bytes:
-    """Return the ``admitSpend`` line of a call, without a line end."""
-    return b'{"command":"admitSpend","payload":%b}' % _encode(admission(gateway, call, hold))
+def admission_line(
+    gateway: Gateway, call: Call, hold: Hold, binding: ProviderBinding | None = None
+) -> bytes:
+    """Return the ``admitSpend`` line of a call, without a line end; for ``binding`` when it is about to move there."""
+    payload = _encode(admission(gateway, call, hold, binding))
+    return b'{"command":"admitSpend","payload":%b}' % payload
 
 
-def admission(gateway: Gateway, call: Call, hold: Hold | None) -> Admission:
+def admission(
+    gateway: Gateway, call: Call, hold: Hold | None, binding: ProviderBinding | None = None
+) -> Admission:
     """Return what is known of a call; without a hold when it was refused before one was taken."""
     bundle, lane, identity = call.required_plan().bundle, call.lane, call.identity
+    if binding is None and lane is not None:
+        binding = lane.binding
     return Admission(
         identity.request_id,
         int((call.admitted_s or gateway.now_s()) * 1000),
@@ -99,8 +113,8 @@ def admission(gateway: Gateway, call: Call, hold: Hold | None) -> Admission:
         bundle.team_id,
         bundle.vk_id,
         bundle.principal_id,
-        None if lane is None else lane.binding.id,
-        "" if lane is None else lane.binding.type,
+        None if binding is None else binding.id,
+        "" if binding is None else binding.type,
         call.route.request_type,
         call.model,
         call.ask.model,
@@ -113,6 +127,7 @@ def admission(gateway: Gateway, call: Call, hold: Hold | None) -> Admission:
         identity.parent_span_id,
         call.incoming.session_id,
         gateway.holds.owner,
+        () if hold is None else _rates(hold, hold.amounts),
     )
 
 
@@ -127,7 +142,17 @@ def _served_by(call: Call) -> tuple[str | None, str]:
     return call.lane.binding.id, call.lane.binding.type
 
 
-def settlement_line(gateway: Gateway, call: Call, settled: Settled) -> bytes:
+def _rates(hold: Hold, used: Amounts) -> Rates:
+    if not (hold.rates or hold.more):
+        return ()
+    return [
+        (limit_id, slot_ms, amounts[unit])
+        for part, amounts in hold.shares(used)
+        for unit, limit_id, slot_ms in part.rates
+    ]
+
+
+def settlement_line(gateway: Gateway, call: Call, settled: Settled, used: Amounts) -> bytes:
     """Return the ``confirmSpend`` or ``failSpend`` line of a call, without a line end."""
     outcome, usage, hold = call.outcome or Outcome.FAILED, settled.usage, call.hold
     reading = None if call.meter is None else call.meter.reading
@@ -154,6 +179,7 @@ def settlement_line(gateway: Gateway, call: Call, settled: Settled) -> bytes:
         admission(gateway, call, None) if hold is None else None,
         *_served_by(call),
         dict(call.facts) if call.facts else None,
+        () if hold is None else _rates(hold, used),
     )
     command = b"confirmSpend" if outcome in _CONFIRMED else b"failSpend"
     return b'{"command":"%b","payload":%b}' % (command, _encode(settlement))

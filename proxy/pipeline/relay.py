@@ -21,12 +21,13 @@ async def relay(gateway: Gateway, call: Call) -> None:
     if upstream is None:
         raise RuntimeError("there is no answer to relay")
     call.status = upstream.status
-    call.meter = meter_for(call.required_lane().wire, upstream.headers, call.hides_usage)
     watch = None
     if call.watches_sealed and upstream.status < 300:
         bundle, binding = call.required_plan().bundle, call.required_lane().binding
         watch = Watch(gateway.makers, bundle.vk_id, binding.id)
     is_streamed = call.ask.is_streamed
+    wire = call.required_lane().wire
+    call.meter = meter_for(wire, upstream.headers, call.hides_usage, is_streamed)
     gateway.metrics.streaming += is_streamed
     try:
         await _pass_on(gateway, call, upstream, call.meter, watch)
@@ -39,6 +40,9 @@ async def relay(gateway: Gateway, call: Call) -> None:
     if upstream.status >= 300:
         # The provider's own refusal: its status and its words are the client's to read.
         call.end(Outcome.FAILED, str(upstream.status))
+    elif call.meter.reading.error_code:
+        # A clean end all the same: the provider has told the client itself, in its terminal event.
+        call.end(Outcome.FAILED, call.meter.reading.error_code)
     else:
         call.end(Outcome.COMPLETED)
 

@@ -1,5 +1,6 @@
 """The stages that read what is asked for and choose the providers. No rule of a policy on contents is applied here."""
 
+from proxy.dialects.request_fields import check_model
 from proxy.gateway import Gateway
 from proxy.pipeline.call import Call
 from proxy.pipeline.lanes import Choice, RouteLanes
@@ -12,7 +13,15 @@ from rules.strategies import Strategy, by_cost, rotated
 
 def read(gateway: Gateway, call: Call) -> None:
     """Read the few fields that decisions need. Raises Refused: BAD_REQUEST, MISSING_MODEL."""
-    call.ask = call.dialect.read_request(call.body)
+    dialect, route = call.dialect, call.route
+    if dialect.read_form is not None:
+        call.ask = dialect.read_form(call.body, call.incoming.content_type)
+        return
+    call.ask = dialect.read_request(call.body)
+    if route.names_model:
+        model = route.model_in(call.scope["path"])
+        check_model(model, route.request_type, "put one in the path, after `models/`")
+        call.ask = call.ask._replace(model=model, is_streamed=route.is_streamed)
 
 
 def route(gateway: Gateway, call: Call) -> None:

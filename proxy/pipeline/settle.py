@@ -9,7 +9,8 @@ from proxy.pipeline.call import NO_USAGE, Call, Outcome
 from proxy.pipeline.records import Settled, settlement_line
 from proxy.routes import Pricing
 from rules.estimates import BYTES_PER_TOKEN
-from rules.pricing import FREE_PRICE, cost_nanousd
+from rules.pricing import CHARACTERS, FREE_PRICE, SECONDS, Price, cost_nanousd
+from rules.rates import Amounts
 from rules.usage import Usage
 
 
@@ -19,36 +20,63 @@ def settle(gateway: Gateway, call: Call) -> None:
         return
     call.is_settled = True
     settled = settled_of(gateway, call)
-    hold = call.hold
+    hold, used = call.hold, used_of(call, settled)
     if hold is None:
         try:
-            gateway.spool.append(settlement_line(gateway, call, settled))
+            gateway.spool.append(settlement_line(gateway, call, settled, used))
         except Refused:
             # Nothing was spent and nobody was called: the refusal itself says that the ledger is full.
             return
         return
-    gateway.spool.append_settlement(
-        settlement_line(gateway, call, settled), hold, settled.cost_nanousd
-    )
-    gateway.holds.settle(hold, settled.cost_nanousd)
+    gateway.spool.append_settlement(settlement_line(gateway, call, settled, used), hold, used)
+    gateway.holds.settle(hold, used)
+    for part in hold.more:
+        gateway.holds.settle(part, used if part.used is None else part.used)
+
+
+def used_of(call: Call, settled: Settled) -> Amounts:
+    """Return what a call counts in its limits: money, requests, tokens.
+
+    One that was refused before a provider saw it counts nowhere.
+    """
+    is_request = call.is_dispatched or call.outcome is Outcome.COMPLETED
+    return settled.cost_nanousd, int(is_request), sum(settled.usage)
 
 
 def settled_of(gateway: Gateway, call: Call) -> Settled:
     """Return what a call consumed and what that costs."""
     if call.hold is None or call.route.pricing is Pricing.FREE:
         return Settled(NO_USAGE, 0, False, FREE_PRICE.source)
-    usage, is_estimated = consumed(call)
     price, lane = call.price, call.required_lane()
+    if price.unit:
+        return _by_the_piece(call, price)
+    usage, is_estimated = consumed(call)
     answered = "" if call.meter is None else call.meter.reading.model
     if not price.is_known and answered and answered != call.model:
         # A custom endpoint's alias: the answer names the model that the catalogue may know.
-        price = gateway.prices.price(lane.binding.type, answered, call.admitted_s)
+        medium = call.route.pricing.medium
+        price = gateway.prices.price(lane.binding.type, answered, call.admitted_s, medium)
     cost = cost_nanousd(usage, price)
     if call.outcome is Outcome.COMPLETED and not is_estimated:
         overrun = cost / call.estimate_nanousd if call.estimate_nanousd else 1.0
         vk_id = call.required_plan().bundle.vk_id
         gateway.history.add(vk_id, call.model, usage.output_tokens, overrun)
     return Settled(usage, cost, is_estimated, price.source)
+
+
+def _by_the_piece(call: Call, price: Price) -> Settled:
+    """Return what a call costs that is billed by characters or seconds; the ledger keeps those as a fact."""
+    is_failed = call.status is not None and call.status >= 300
+    if is_failed or (call.meter is None and call.outcome is not Outcome.CANCELLED):
+        return Settled(NO_USAGE, 0, False, price.source)
+    pieces, is_estimated = call.estimate.input_tokens, price.unit != CHARACTERS
+    told = None if call.meter is None else call.meter.reading.usage
+    seconds = (told or {}).get("seconds")
+    if price.unit == SECONDS and isinstance(seconds, (int, float)) and seconds >= 0:
+        pieces, is_estimated = math.ceil(seconds), False
+    call.note("units", {price.unit: pieces})
+    cost = cost_nanousd(Usage(input_tokens=pieces), price)
+    return Settled(NO_USAGE, cost, is_estimated, price.source)
 
 
 def consumed(call: Call) -> tuple[Usage, bool]:
@@ -84,7 +112,9 @@ def _filled(call: Call, counts: Counts, is_ended: bool) -> tuple[Usage, bool]:
     if input_tokens is None:
         input_tokens, is_estimated = call.estimate.input_tokens, True
     if output_tokens is None:
-        output_tokens, is_estimated = visible, True
+        answers_text = call.required_lane().wire.answers_text
+        output_tokens = visible if answers_text else call.estimate.output_tokens
+        is_estimated = True
     elif not is_ended:
         # An interim count is a floor: Anthropic's first event says 1 whatever follows.
         output_tokens = max(output_tokens, visible)

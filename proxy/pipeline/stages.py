@@ -8,7 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from core.fault import Refused
-from proxy.dialects.meters import HidingMeter, StreamMeter
+from proxy.dialects.meters import ArrayMeter, HidingMeter, StreamMeter
 from proxy.gateway import Gateway
 from proxy.pipeline.attempts import dispatch
 from proxy.pipeline.authenticate import authenticate
@@ -21,7 +21,7 @@ from proxy.pipeline.policy import policy
 from proxy.pipeline.relay import relay
 from proxy.pipeline.route import read, route
 from proxy.pipeline.settle import settle
-from proxy.responses import error_event, refusal
+from proxy.responses import error_element, error_event, refusal
 from proxy.transport.faults import AbortConnection, ClientGone, LeashPulled, UpstreamLost
 
 LOG = logging.getLogger(__name__)
@@ -32,6 +32,7 @@ DECIDE: tuple[Stage, ...] = (authenticate, read, route, policy, limits)
 """What is settled before a provider is called. A policy or a guard is a stage between these."""
 STAGES: tuple[Stage, ...] = (*DECIDE, dispatch, relay)
 
+_STREAMS = (StreamMeter, HidingMeter, ArrayMeter)
 _EXPECTED = (Refused, UpstreamLost, BrokenAnswer, ClientGone, AbortConnection, LeashPulled)
 
 
@@ -75,7 +76,7 @@ async def _speak(gateway: Gateway, call: Call) -> None:
 
 async def send_refusal(gateway: Gateway, call: Call, refused: Refused) -> None:
     """Answer a call with a refusal."""
-    answer = refusal(refused, call.identity, call.dialect)
+    answer = refusal(refused, call.identity, call.dialect.errors)
     headers = standing_headers(gateway.version_bytes, call.identity)
     headers += trace_headers(call.identity, call.incoming.get(b"tracestate"))
     headers += answer.headers
@@ -87,15 +88,26 @@ async def send_refusal(gateway: Gateway, call: Call, refused: Refused) -> None:
 async def _break_off(call: Call) -> None:
     """End a started answer so that no client takes it for whole. Raises AbortConnection."""
     if call.refused is not None and _takes_event(call):
-        last = call.converters[-1] if call.converters else call.meter
-        gap = b"" if last is None or last.at_boundary else b"\n\n"
-        event = error_event("provider_error", call.code, call.refused.message)
-        await call.send({"type": "http.response.body", "chunks": [gap + event], "more_body": True})
+        event = _error_bytes(call, call.refused)
+        await call.send({"type": "http.response.body", "chunks": [event], "more_body": True})
     raise AbortConnection
 
 
+def _error_bytes(call: Call, refused: Refused) -> bytes:
+    """Return the error that ends a started stream, and what must stand before it."""
+    form, meter = call.dialect.errors, call.meter
+    last = call.converters[-1] if call.converters else meter
+    if isinstance(last, ArrayMeter):
+        return error_element(refused, call.code, form, is_first=not last.has_elements)
+    answer_id = "" if meter is None else meter.reading.answer_id
+    gap = b"" if last is None or last.at_boundary else b"\n\n"
+    return gap + error_event(refused, call.code, form, answer_id)
+
+
 def _takes_event(call: Call) -> bool:
-    if not isinstance(call.meter, (StreamMeter, HidingMeter)) or call.upstream is None:
+    if not isinstance(call.meter, _STREAMS) or call.upstream is None:
+        return False
+    if isinstance(call.meter, ArrayMeter) and not call.converters and not call.meter.at_boundary:
         return False
     if call.meter.reading.error_code:
         # The provider has told the client itself.

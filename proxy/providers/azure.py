@@ -12,7 +12,7 @@ from proxy.bundle import ProviderBinding
 from proxy.providers.openai import OPENAI_DIALECTS
 from proxy.providers.provider import Headers, Provider, TokenNeed, Wanted
 
-_NOT_BY_DEPLOYMENT = frozenset({"responses"})
+_NOT_BY_DEPLOYMENT = frozenset({"responses", "responses_compact", "responses_input_tokens"})
 """Request types whose classic address names no deployment; the body does."""
 
 

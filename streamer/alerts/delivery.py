@@ -18,6 +18,7 @@ from core.clock import isoformat, utcnow
 from core.database import connection, transaction
 from core.log import redact
 from core.models import AlertDelivery, Anomaly, deliveries
+from core.sealing import delivery_purpose
 from core.secrets import Sealer, SealError
 from core.settings import Settings
 from streamer.alerts.channels import CHANNELS
@@ -56,11 +57,6 @@ class Outcome:
     status: int | None = None
     error: str = ""
     wait: timedelta | None = None
-
-
-def purpose(anomaly_id: str) -> str:
-    """Return what a delivery's destination is sealed for."""
-    return f"alert delivery:{anomaly_id}"
 
 
 def deliver_due(outlet: Outlet, now: datetime) -> dict[str, int]:
@@ -120,7 +116,7 @@ def _round(outlet: Outlet, delivery: AlertDelivery) -> Outcome:
 
 
 def _request(outlet: Outlet, delivery: AlertDelivery) -> tuple[str, bytes, Reach]:
-    sealed = outlet.sealer.open(delivery.sealed_destination, purpose(delivery.anomaly_id))
+    sealed = outlet.sealer.open(delivery.sealed_destination, delivery_purpose(delivery.anomaly_id))
     destination = orjson.loads(sealed.reveal())
     channel = CHANNELS[delivery.destination_type]
     with connection():

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, time, timedelta
 
 from core.database import connection, migrate, open_database, serialise_inbox, transaction
 from core.models import InboxRow, IngestionSource, bookkeeping
+from core.sealing import database_sealer
 from core.secret_files import prepare_data_dir, with_control_plane_secrets
-from core.secrets import sealer_for
 from core.settings import Settings
 from streamer.demo import calls, telemetry
 from streamer.demo.cast import DAYS
@@ -30,7 +30,7 @@ def fill(settings: Settings, now: datetime) -> None:
     open_database(settings.control_database_url)
     migrate()
     with connection():
-        world = make(Seal(settings.pepper, sealer_for(settings.master_key)), now)
+        world = make(Seal(settings.pepper, database_sealer(settings)), now)
         _queue_telemetry(world, now)
         booked = 0
         for days_ago in range(DAYS, -1, -1):

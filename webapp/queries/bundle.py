@@ -127,6 +127,8 @@ def _provider(row: Provider, sealers: Sealers) -> dict[str, Any] | None:
         "base_url": row.base_url,
         "credential": sealed,
         "allow_private": row.is_operator_address or row.type == SANDBOX,
+        "settings": row.settings,
+        "rate_limits": row.rate_limits,
     }
 
 
@@ -154,11 +156,11 @@ def _settled(budgets: Sequence[Budget], now: datetime) -> dict[tuple[str, dateti
         LimitPeriod.limit_id.in_([row.id for row in budgets]),
         LimitPeriod.period_start.in_(list(starts)),
     )
-    return {(row.limit_id, row.period_start): row.settled_nanousd for row in rows}
+    return {(row.limit_id, row.period_start): row.settled for row in rows}
 
 
 def _start(row: Budget, now: datetime) -> datetime:
-    return period(Window(row.window), now, row.cycle_anchor_at)[0]
+    return period(Window(row.window), now, row.cycle_anchor_at, row.last_reset_at)[0]
 
 
 def _budget(row: Budget, settled: dict[tuple[str, datetime], int], now: datetime) -> dict[str, Any]:
@@ -170,7 +172,9 @@ def _budget(row: Budget, settled: dict[tuple[str, datetime], int], now: datetime
         "scope_id": row.scope_id,
         "window": row.window,
         "anchor_ms": None if row.cycle_anchor_at is None else to_ms(row.cycle_anchor_at),
-        "limit_nanousd": row.limit_nanousd,
+        "reset_ms": None if row.last_reset_at is None else to_ms(row.last_reset_at),
+        "provider_id": row.provider_id,
+        "limit_nanousd": row.limit_at(now),
         "on_breach": row.on_breach,
         "on_unpriced": row.on_unpriced,
         "on_outage": row.on_outage,

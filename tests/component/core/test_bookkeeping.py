@@ -80,7 +80,7 @@ def inbox() -> list[dict]:
 def settled_nanousd() -> int:
     with connection():
         period = LimitPeriod.get_or_none()
-        return 0 if period is None else period.settled_nanousd
+        return 0 if period is None else period.settled
 
 
 def test_an_admission_alone_is_a_row_under_way_at_its_estimate(budget):

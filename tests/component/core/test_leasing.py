@@ -40,56 +40,56 @@ def ask(owner: str, nanousd: int, back: int = 0, now=NOW):
 
 def test_grants_what_is_left_and_no_more(db):
     budget(100)
-    assert ask("a", 60).granted_nanousd == 60
+    assert ask("a", 60).granted == 60
     state = ask("b", 60)
-    assert (state.granted_nanousd, state.remaining_nanousd, state.leased_nanousd) == (40, 40, 100)
-    assert ask("b", 1).granted_nanousd == 0
+    assert (state.granted, state.remaining, state.leased) == (40, 40, 100)
+    assert ask("b", 1).granted == 0
 
 
 def test_a_want_of_zero_only_reads(db):
     budget(100)
     ask("a", 30)
     state = ask("b", 0)
-    assert (state.granted_nanousd, state.remaining_nanousd, state.leased_nanousd) == (0, 0, 30)
+    assert (state.granted, state.remaining, state.leased) == (0, 0, 30)
 
 
 def test_what_is_given_back_can_be_lent_again(db):
     budget(100)
     ask("a", 100)
-    assert ask("b", 10).granted_nanousd == 0
-    assert ask("a", 0, back=10).remaining_nanousd == 90
-    assert ask("b", 10).granted_nanousd == 10
+    assert ask("b", 10).granted == 0
+    assert ask("a", 0, back=10).remaining == 90
+    assert ask("b", 10).granted == 10
 
 
 def test_an_expired_lease_counts_for_nothing(db):
     budget(100)
     ask("a", 100)
-    assert ask("b", 50, now=NOW + timedelta(seconds=61)).granted_nanousd == 50
+    assert ask("b", 50, now=NOW + timedelta(seconds=61)).granted == 50
 
 
 def test_renewing_keeps_a_lease_alive(db):
     budget(100)
     ask("a", 100)
     ask("a", 0, now=NOW + timedelta(seconds=50))
-    assert ask("b", 50, now=NOW + timedelta(seconds=61)).granted_nanousd == 0
+    assert ask("b", 50, now=NOW + timedelta(seconds=61)).granted == 0
 
 
 def test_a_charge_shrinks_the_lease_and_fills_the_period(db):
     budget(100)
     ask("a", 60)
     with database.connection_context(), database.atomic():
-        charge("a", [Amount("bud_1", START_MS, 25)])
+        charge("a", [Amount("bud_1", START_MS, 25)], NOW)
     state = ask("a", 0)
-    assert (state.remaining_nanousd, state.settled_nanousd, state.leased_nanousd) == (35, 25, 35)
+    assert (state.remaining, state.settled, state.leased) == (35, 25, 35)
 
 
 def test_spending_past_a_lease_leaves_less_for_others_and_never_a_negative_lease(db):
     budget(100)
     ask("a", 10)
     with database.connection_context(), database.atomic():
-        charge("a", [Amount("bud_1", START_MS, 95)])
+        charge("a", [Amount("bud_1", START_MS, 95)], NOW)
     state = ask("b", 50)
-    assert (state.granted_nanousd, state.settled_nanousd, state.leased_nanousd) == (5, 95, 5)
+    assert (state.granted, state.settled, state.leased) == (5, 95, 5)
 
 
 def test_release_ends_an_owners_leases_only(db):
@@ -97,7 +97,7 @@ def test_release_ends_an_owners_leases_only(db):
     ask("a", 60)
     ask("b", 40)
     assert release("a") == 1
-    assert ask("c", 100).granted_nanousd == 60
+    assert ask("c", 100).granted == 60
 
 
 def test_expired_leases_are_swept(db):
@@ -106,7 +106,7 @@ def test_expired_leases_are_swept(db):
     assert drop_expired(NOW) == 0
     assert drop_expired(NOW + timedelta(seconds=61)) == 1
     with connection():
-        assert LimitPeriod.get().leased_nanousd == 0
+        assert LimitPeriod.get().leased == 0
 
 
 def test_an_archived_limit_is_gone(db):
@@ -122,7 +122,7 @@ def test_owners_that_ask_at_once_share_the_limit_exactly(db):
 
     def run(owner: str) -> None:
         for _ in range(25):
-            granted.append(ask(owner, 17).granted_nanousd)
+            granted.append(ask(owner, 17).granted)
         database.close()
 
     threads = [threading.Thread(target=run, args=(f"o{i}",)) for i in range(6)]
@@ -132,7 +132,7 @@ def test_owners_that_ask_at_once_share_the_limit_exactly(db):
         thread.join()
     assert sum(granted) == 1000
     with connection():
-        assert LimitPeriod.get().leased_nanousd == 1000
+        assert LimitPeriod.get().leased == 1000
 
 
 STEP = st.tuples(
@@ -164,11 +164,12 @@ def test_no_order_of_events_lends_more_than_the_limit(sqlite_db, steps):
                 held = Lease.get_or_none(Lease.owner == owner)
                 charge(
                     owner,
-                    [Amount("bud_1", START_MS, min(amount, held.remaining_nanousd if held else 0))],
+                    [Amount("bud_1", START_MS, min(amount, held.remaining if held else 0))],
+                    now,
                 )
         with connection():
             period = LimitPeriod.get_or_none()
-            leased = sum(row.remaining_nanousd for row in Lease.select())
+            leased = sum(row.remaining for row in Lease.select())
         if period is not None:
-            assert period.leased_nanousd == leased
-            assert period.settled_nanousd + leased <= 200
+            assert period.leased == leased
+            assert period.settled + leased <= 200

@@ -104,8 +104,8 @@ def leave(stack: Stack, count: int) -> None:
 
 def no_lease_is_left() -> bool:
     """Say whether no worker holds any part of a budget."""
-    leased = sum(row.leased_nanousd for row in LimitPeriod.select())
-    return leased == 0 or not Lease.select().where(Lease.remaining_nanousd > 0).exists()
+    leased = sum(row.leased for row in LimitPeriod.select())
+    return leased == 0 or not Lease.select().where(Lease.remaining > 0).exists()
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
@@ -163,7 +163,7 @@ def check_budgets(stack: Stack, rows: list[dict[str, Any]]) -> None:
     """What the budgets have settled is what the ledger says was spent."""
     spent = sum(row["cost_nanousd"] for row in rows)
     with stack.database():
-        settled = {row.limit_id: row.settled_nanousd for row in LimitPeriod.select()}
+        settled = {row.limit_id: row.settled for row in LimitPeriod.select()}
     assert settled and all(amount <= spent for amount in settled.values())
     assert max(settled.values()) == spent
 

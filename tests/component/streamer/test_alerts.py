@@ -11,10 +11,11 @@ import pytest
 
 from core.database import connection
 from core.models import AlertDelivery, Anomaly, deliveries
+from core.sealing import delivery_purpose
 from core.secrets import sealer_for
 from core.settings import Settings, load
 from streamer.alerts import delivery
-from streamer.alerts.delivery import Outlet, deliver_due, purpose
+from streamer.alerts.delivery import Outlet, deliver_due
 from tests.component.streamer.slack_peer import SlackPeer, slack_peer
 
 
@@ -77,7 +78,7 @@ def queue(outlet: Outlet, url: str, now: datetime, operator: bool = True) -> int
             anomaly_id=anomaly_id,
             destination_type="slack",
             sealed_destination=outlet.sealer.seal(
-                orjson.dumps(destination).decode(), purpose(anomaly_id)
+                orjson.dumps(destination).decode(), delivery_purpose(anomaly_id)
             ),
             due_at=now,
         )

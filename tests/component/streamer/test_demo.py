@@ -31,11 +31,11 @@ def test_the_demo_fills_every_page_once(sqlite_db: str, tmp_path: object) -> Non
     fill(settings, NOW)
     with connection():
         queued, booked = InboxRow.select().count(), LedgerRow.select().count()
-        settled = {row.limit_id: row.settled_nanousd for row in LimitPeriod.select()}
+        settled = {row.limit_id: row.settled for row in LimitPeriod.select()}
     fill(settings, NOW + timedelta(seconds=30))
     with connection():
         assert (InboxRow.select().count(), LedgerRow.select().count()) == (queued, booked)
-        assert settled == {row.limit_id: row.settled_nanousd for row in LimitPeriod.select()}
+        assert settled == {row.limit_id: row.settled for row in LimitPeriod.select()}
         organization_id = Organization.select().first().id
         ledger = list(LedgerRow.select())
     writer, reader = open_writer(settings), open_reader(settings)

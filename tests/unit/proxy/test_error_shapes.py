@@ -1,23 +1,34 @@
-"""Refusals in a form that both SDK families parse, with the facts a reader needs and none that are secret."""
+"""Refusals in a form that each SDK family parses, with the facts a reader needs and none that are secret."""
+
+from typing import Any
 
 import anthropic
 import httpx2
 import msgspec
 import openai
 import pytest
+from google.genai import errors as genai_errors
+from openai.types.responses import ResponseErrorEvent
 
 from core.fault import Fault, Refused
-from proxy.dialects.anthropic_messages import ANTHROPIC_MESSAGES
-from proxy.dialects.openai_chat import OPENAI_CHAT
+from proxy.dialects.error_forms import (
+    ANTHROPIC_ERRORS,
+    GOOGLE_ERRORS,
+    OPENAI_ERRORS,
+    RESPONSES_ERRORS,
+)
 from proxy.pipeline.identity import Identities
-from proxy.responses import error_event, refusal, usd
+from proxy.responses import error_element, error_event, refusal, usd
 
 IDENTITY = Identities(b"seed").mint()
 ALL = list(Fault)
 
 
-def answer(fault: Fault, dialect=None, **facts: object):
-    return refusal(Refused(fault, "What happened.", **facts), IDENTITY, dialect)
+BROKEN = Refused(Fault.PROVIDER_ERROR, "It broke.")
+
+
+def answer(fault: Fault, form=OPENAI_ERRORS, **facts: object):
+    return refusal(Refused(fault, "What happened.", **facts), IDENTITY, form)
 
 
 def response_of(got) -> httpx2.Response:
@@ -29,7 +40,7 @@ def response_of(got) -> httpx2.Response:
 @pytest.mark.parametrize("fault", ALL)
 def test_the_openai_sdk_reads_every_refusal(fault) -> None:
     client = openai.OpenAI(api_key="k", base_url="http://gateway/v1")
-    got = answer(fault, OPENAI_CHAT)
+    got = answer(fault, OPENAI_ERRORS)
     error = client._make_status_error_from_response(response_of(got))
     assert isinstance(error, openai.APIStatusError)
     assert error.code == fault.code
@@ -41,7 +52,7 @@ def test_the_openai_sdk_reads_every_refusal(fault) -> None:
 @pytest.mark.parametrize("fault", ALL)
 def test_the_anthropic_sdk_reads_every_refusal(fault) -> None:
     client = anthropic.Anthropic(api_key="k", base_url="http://gateway")
-    got = answer(fault, ANTHROPIC_MESSAGES)
+    got = answer(fault, ANTHROPIC_ERRORS)
     error = client._make_status_error_from_response(response_of(got))
     assert isinstance(error, anthropic.APIStatusError)
     assert isinstance(error.body, dict)
@@ -74,7 +85,7 @@ def test_only_refusals_that_pass_with_time_may_be_retried(fault) -> None:
     ],
 )
 def test_anthropics_own_words_for_the_kinds_of_error(fault, kind) -> None:
-    error = msgspec.json.decode(answer(fault, ANTHROPIC_MESSAGES).body)["error"]
+    error = msgspec.json.decode(answer(fault, ANTHROPIC_ERRORS).body)["error"]
     assert (error["type"], error["code"]) == (kind, fault.code)
 
 
@@ -104,18 +115,62 @@ def test_facts_for_the_operator_stay_with_the_operator() -> None:
     assert b"openai/" in got.body
 
 
-def test_the_error_event_is_an_error_to_both_families() -> None:
-    event = error_event("provider_error", "upstream_mid_stream_failure", "It broke.")
-    name, data = event.removesuffix(b"\n\n").split(b"\n")
-    assert name == b"event: error"
-    told = msgspec.json.decode(data.removeprefix(b"data: "))
-    assert told["type"] == "error"
+@pytest.mark.parametrize("fault", ALL)
+def test_googles_sdk_reads_every_refusal(fault) -> None:
+    with pytest.raises(genai_errors.APIError) as caught:
+        genai_errors.APIError.raise_for_response(response_of(answer(fault, GOOGLE_ERRORS)))
+    error = caught.value
+    assert (error.code, error.message) == (fault.status, "What happened.")
+    assert error.status
+    assert error.status != "UNKNOWN"
+    assert error.details["error"]["type"] in (fault.code, "invalid_api_key")
+    assert error.details["error"]["details"][0]["reason"] == fault.code.upper()
+
+
+def events(data: bytes) -> list[tuple[str, dict[str, Any]]]:
+    """Name and data of each event."""
+    found = []
+    for event in data.removesuffix(b"\n\n").split(b"\n\n"):
+        lines = dict(line.split(b": ", 1) for line in event.split(b"\n"))
+        found.append((lines.get(b"event", b"").decode(), msgspec.json.decode(lines[b"data"])))
+    return found
+
+
+def test_a_broken_chat_stream_ends_with_an_error_in_a_chunk() -> None:
+    ((name, told),) = events(error_event(BROKEN, "upstream_mid_stream_failure", OPENAI_ERRORS))
+    assert name == ""
     assert told["error"] == {
         "type": "provider_error",
         "code": "upstream_mid_stream_failure",
         "message": "It broke.",
         "param": None,
     }
+
+
+def test_a_broken_message_stream_ends_with_an_error_of_a_kind_that_anthropic_has() -> None:
+    ((name, told),) = events(error_event(BROKEN, "upstream_mid_stream_failure", ANTHROPIC_ERRORS))
+    assert name == told["type"] == "error"
+    assert (told["error"]["type"], told["error"]["message"]) == ("api_error", "It broke.")
+
+
+def test_a_broken_response_stream_ends_with_an_error_and_a_failed_response() -> None:
+    event = error_event(BROKEN, "upstream_mid_stream_failure", RESPONSES_ERRORS, "resp_1")
+    (first, error), (second, failed) = events(event)
+    assert (first, second) == ("error", "response.failed")
+    assert ResponseErrorEvent.model_validate(error).code == "upstream_mid_stream_failure"
+    assert error["error"]["message"] == "It broke."
+    assert failed["response"]["id"] == "resp_1"
+    assert failed["response"]["status"] == "failed"
+    assert failed["response"]["error"]["message"] == "It broke."
+
+
+def test_a_broken_gemini_stream_ends_with_googles_error_object() -> None:
+    ((_, told),) = events(error_event(BROKEN, "upstream_mid_stream_failure", GOOGLE_ERRORS))
+    assert (told["error"]["code"], told["error"]["status"]) == (502, "UNAVAILABLE")
+    late = error_element(BROKEN, "upstream_mid_stream_failure", GOOGLE_ERRORS, is_first=False)
+    assert msgspec.json.decode(b"[{}" + late)[1] == told
+    early = error_element(BROKEN, "upstream_mid_stream_failure", GOOGLE_ERRORS, is_first=True)
+    assert msgspec.json.decode(b"[" + early) == [told]
 
 
 @pytest.mark.parametrize(

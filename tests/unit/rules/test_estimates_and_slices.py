@@ -3,8 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rules import slices
 from rules.estimates import MAX_OUTPUT_TOKENS, OutputHistory, estimate_usage
-from rules.slices import Slice, cushion_nanousd, low_water_nanousd, surplus_nanousd
+from rules.slices import Slice, cushion, low_water
 
 AMOUNTS = st.integers(0, 10**15)
 
@@ -81,12 +82,12 @@ def test_an_estimate_is_always_bounded(body: int, maximum: int | None, p95: int 
 
 @given(AMOUNTS, AMOUNTS)
 def test_a_cushion_is_a_small_share_of_limit_and_rest(limit: int, reachable: int) -> None:
-    cushion = cushion_nanousd(limit, reachable)
-    assert 0 <= low_water_nanousd(cushion) <= cushion <= min(limit / 20, reachable / 8)
+    kept = cushion(limit, reachable)
+    assert 0 <= low_water(kept) <= kept <= min(limit / 20, reachable / 8)
 
 
 def surplus(available: int, free: int, idle_seconds: float) -> int:
-    return surplus_nanousd(Slice(10**12, available, free, 100, idle_seconds))
+    return slices.surplus(Slice(10**12, available, free, 100, idle_seconds))
 
 
 def test_a_slice_in_use_stays_while_enough_is_free() -> None:

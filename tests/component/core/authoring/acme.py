@@ -37,7 +37,8 @@ def acme(slug: str = "acme", password: Secret | None = None, sealer: Sealer = SE
     team = teams.create(actor, "Engineering", "eng", NOW)
     project = projects.create(actor, "Coding tools", "coding", team.id, NOW)
     openai = NewProvider("openai-main", "openai", "https://api.openai.com/v1/", Secret("sk-up"))
-    anthropic = NewProvider("anthropic-main", "anthropic", "https://api.anthropic.com")
+    claude = Secret("sk-ant-up")
+    anthropic = NewProvider("anthropic-main", "anthropic", "https://api.anthropic.com", claude)
     return Acme(
         organization,
         actor,

@@ -178,7 +178,7 @@ class Peer:
             "expires_at_ms": 0,
             "leases": [
                 {"limit_id": s.limit_id, "period_start_ms": s.period_start_ms, "gone": s.gone}
-                | {f"{n}_nanousd": getattr(s, f"{n}_nanousd") for n in names}
+                | {n: getattr(s, n) for n in names}
                 for s in states
             ],
         }

@@ -25,21 +25,21 @@ class Caller:
     async def call(self, call_id: str, estimate: int, cost: int, seconds: float = 0.0) -> None:
         link = self.link
         bundle = link.keyring.known(KEY) or await link.keyring.resolve(KEY)
-        hold = link.holds.take(bundle.limits, estimate, self.clock())
+        hold = link.holds.take(bundle.limits, (estimate, 1, 0), self.clock())
         if not isinstance(hold, Hold):
             try:
-                hold = await link.holds.obtain(bundle.limits, estimate, self.clock())
+                hold = await link.holds.obtain(bundle.limits, (estimate, 1, 0), self.clock())
             except Refused as refused:
                 self.refused.append(refused)
                 return
         self.passed += 1
-        link.spool.append_admission(admission(call_id, estimate, hold.charges), hold)
+        link.spool.append_admission(admission(call_id, estimate, hold.record()), hold)
         try:
             await trio.sleep(seconds)
         finally:
-            link.holds.settle(hold, cost)
-            line = settlement(call_id, cost, hold.charges, link.spool.epoch)
-            link.spool.append_settlement(line, hold, cost)
+            link.holds.settle(hold, (cost, 1, 0))
+            line = settlement(call_id, cost, hold.record(), link.spool.epoch)
+            link.spool.append_settlement(line, hold, (cost, 1, 0))
 
 
 async def test_of_two_hundred_calls_over_two_workers_exactly_the_ten_that_fit_pass(
@@ -207,7 +207,7 @@ async def test_a_call_that_leaves_the_queue_leaves_nothing_held(
             leaving.cancel_scope.cancel()
         assert not link.holds.waiters
         (limit,) = limits_of(link)
-        assert (limit.waiting, limit.current.held_nanousd) == (0, 0)
+        assert (limit.waiting, limit.current.held) == (0, 0)
         background.cancel_scope.cancel()
 
 

@@ -14,9 +14,9 @@ pytestmark = pytest.mark.trio
 
 
 def book(link, call_id: str, cost: int = 100) -> None:
-    hold = Hold(0, ())
+    hold = Hold((0, 0, 0), ())
     link.spool.append_admission(admission(call_id), hold)
-    link.spool.append_settlement(settlement(call_id, cost), hold, cost)
+    link.spool.append_settlement(settlement(call_id, cost), hold, (cost, 1, 0))
 
 
 async def test_records_arrive_and_are_forgotten_here(peer, link_to, eventually) -> None:

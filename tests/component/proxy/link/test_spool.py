@@ -14,6 +14,7 @@ from proxy.holds import Holds
 from proxy.limit_state import Hold
 from proxy.recovery import batches, claimed
 from proxy.spool import BATCH_LINES, Spool
+from rules.rates import NOTHING
 from tests.component.proxy.link.lines import admission, settlement
 from tests.unit.proxy.link.bank import terms
 
@@ -61,12 +62,12 @@ def test_a_batch_has_at_most_two_thousand_lines_and_one_megabyte(tmp_path) -> No
 
 def test_refuses_new_calls_when_too_much_waits_and_never_a_settlement(tmp_path) -> None:
     spool = open_spool(tmp_path, max_bytes=200)
-    hold = Hold(0, ())
+    hold = Hold((0, 0, 0), ())
     spool.append_admission(b"a" * 150, hold)
     with pytest.raises(Refused) as caught:
-        spool.append_admission(b"b" * 100, Hold(0, ()))
+        spool.append_admission(b"b" * 100, Hold((0, 0, 0), ()))
     assert caught.value.fault is Fault.LEDGER_FULL
-    spool.append_settlement(b"c" * 100, hold, 0)
+    spool.append_settlement(b"c" * 100, hold, NOTHING)
     assert lines_on_disk(tmp_path) == [b"a" * 150, b"c" * 100]
     batch = spool.next_batch()
     assert batch is not None
@@ -77,14 +78,14 @@ def test_refuses_new_calls_when_too_much_waits_and_never_a_settlement(tmp_path) 
 
 def test_a_full_disk_refuses_calls_and_keeps_settlements_until_it_has_room(tmp_path) -> None:
     spool = open_spool(tmp_path)
-    hold = Hold(0, ())
+    hold = Hold((0, 0, 0), ())
     spool.append_admission(b"admitted", hold)
     file = next(iter(spool._files.values()))
     sound, file.descriptor = file.descriptor, os.open("/dev/full", os.O_WRONLY)
     with pytest.raises(Refused) as caught:
         spool.append(b"refused")
     assert caught.value.fault is Fault.LEDGER_FULL
-    spool.append_settlement(b"settled", hold, 0)
+    spool.append_settlement(b"settled", hold, NOTHING)
     assert not spool.is_empty
     os.close(file.descriptor)
     file.descriptor = sound
@@ -98,10 +99,10 @@ def test_a_full_disk_refuses_calls_and_keeps_settlements_until_it_has_room(tmp_p
 
 def test_a_shipped_file_is_deleted_and_calls_under_way_move_on(tmp_path) -> None:
     spool = open_spool(tmp_path, rotate_bytes=100)
-    early, late = Hold(0, ()), Hold(0, ())
+    early, late = Hold((0, 0, 0), ()), Hold((0, 0, 0), ())
     spool.append_admission(admission("early"), early)
     spool.append_admission(admission("late"), late)
-    spool.append_settlement(settlement("late"), late, 0)
+    spool.append_settlement(settlement("late"), late, NOTHING)
     assert len(list(tmp_path.glob("*.jsonl"))) == 3
     for _ in range(3):
         batch = spool.next_batch()
@@ -109,7 +110,7 @@ def test_a_shipped_file_is_deleted_and_calls_under_way_move_on(tmp_path) -> None
         spool.acknowledge(batch)
     calls = [json.loads(line)["payload"]["call_id"] for line in lines_on_disk(tmp_path)]
     assert "early" in calls
-    spool.append_settlement(settlement("early"), early, 0)
+    spool.append_settlement(settlement("early"), early, NOTHING)
     while (batch := spool.next_batch()) is not None:
         spool.acknowledge(batch)
     spool.append(b"{}")
@@ -137,18 +138,18 @@ def test_a_batch_knows_what_it_settles_by_period(tmp_path) -> None:
     holds = Holds("worker-a")
     limits = [holds.limit_for(terms(1000, id=f"bud_{n}", on_breach="warn"), 0, 0) for n in (1, 2)]
     for cost in (3, 4):
-        hold = holds.take(limits, 5, 0.0)
+        hold = holds.take(limits, (5, 1, 0), 0.0)
         assert isinstance(hold, Hold)
         spool.append_admission(b"{}", hold)
-        holds.settle(hold, cost)
-        spool.append_settlement(b"{}", hold, cost)
+        holds.settle(hold, (cost, 1, 0))
+        spool.append_settlement(b"{}", hold, (cost, 1, 0))
     batch = spool.next_batch()
     assert batch is not None
     assert batch.costs == {limit.current: 7 for limit in limits}
-    assert [limit.current.unacked_nanousd for limit in limits] == [7, 7]
+    assert [limit.current.unacked for limit in limits] == [7, 7]
     holds.acknowledge(batch.costs)
-    assert [limit.current.unacked_nanousd for limit in limits] == [0, 0]
-    assert [limit.current.settled_nanousd for limit in limits] == [7, 7]
+    assert [limit.current.unacked for limit in limits] == [0, 0]
+    assert [limit.current.settled for limit in limits] == [7, 7]
     spool.close()
 
 

@@ -22,6 +22,7 @@ from proxy.bundle import Bundle, ProviderBinding
 from proxy.gateway import Gateway
 from proxy.holds import Holds, HoldTiming, LimitState, Terms
 from proxy.providers.sandbox import Pace
+from proxy.rate_terms import counting_terms
 from proxy.readiness import Readiness
 from proxy.spool import Spool
 from proxy.transport.dial import Target
@@ -100,7 +101,7 @@ class Site:
 
     async def at_rest(self) -> None:
         """Wait until nothing is held and no upstream connection is in use."""
-        await until(lambda: self.limit.current.held_nanousd == 0)
+        await until(lambda: self.limit.current.held == 0)
         pool = self.gateway.pool
         await until(lambda: pool.open_count == pool.idle_count)
 
@@ -203,16 +204,20 @@ def a_limit(holds: Holds, limit_nanousd: int, leased_nanousd: int, **terms: Any)
         "scope_id": "prj_1",
         "window": Window.MONTH,
         "anchor_ms": None,
-        "limit_nanousd": limit_nanousd,
+        "amount": limit_nanousd,
         "on_breach": "block",
         "on_unpriced": "flat",
         "on_outage": "block",
     }
-    limit = LimitState(Terms(**(given | terms)))
-    limit.turn(time.time())
-    limit.current.available_nanousd = leased_nanousd
-    limit.current.told_s = time.time()
     holds.heard(time.time())
+    return lent(LimitState(Terms(**(given | terms))), leased_nanousd)
+
+
+def lent(limit: LimitState, amount: int) -> LimitState:
+    """A limit of which this worker has borrowed an amount."""
+    limit.turn(time.time())
+    limit.current.available = amount
+    limit.current.told_s = time.time()
     return limit
 
 
@@ -233,6 +238,8 @@ def a_bundle(providers: list[ProviderBinding], limits: list[LimitState]) -> Bund
         providers=tuple(providers),
         limits=tuple(limits),
         config={},
+        budgets=tuple(limit for limit in limits if not limit.is_rate),
+        counting=lent(LimitState(counting_terms("vk_1")), 1000),
     )
 
 

@@ -46,7 +46,7 @@ async def test_a_plain_call_passes_and_is_booked(dialect) -> None:
         assert told["cost_nanousd"] > 0
         assert told["is_estimated"] is False
         await here.at_rest()
-        assert here.limit.current.unacked_nanousd == told["cost_nanousd"]
+        assert here.limit.current.unacked == told["cost_nanousd"]
 
 
 async def test_a_stream_passes_byte_for_byte_and_is_booked(dialect) -> None:

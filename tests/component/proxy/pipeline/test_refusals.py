@@ -121,7 +121,7 @@ async def test_a_body_that_cannot_be_read_is_refused_and_booked(dialect, body, c
 async def test_a_spent_budget_is_a_402_that_names_it(dialect) -> None:
     path, body = DIALECTS[dialect]
     async with site(limit_nanousd=10**9, leased_nanousd=0) as here:
-        here.limit.current.settled_nanousd = 10**9
+        here.limit.current.settled = 10**9
         got = await (await here.post(path, body())).read()
         assert got.status == 402
         error = got.json["error"]
@@ -145,7 +145,7 @@ async def test_a_spent_budget_is_a_402_that_names_it(dialect) -> None:
 async def test_a_nearly_spent_budget_warns(dialect) -> None:
     path, body = DIALECTS[dialect]
     async with site(limit_nanousd=10**12) as here:
-        here.limit.current.settled_nanousd = 95 * 10**10
+        here.limit.current.settled = 95 * 10**10
         got = await (await here.post(path, body())).read()
         assert got.status == 200
         assert got.headers["x-langwatch-budget-warning"] == "project:95"
@@ -195,7 +195,7 @@ async def test_a_full_ledger_stops_the_call_before_the_provider(dialect, monkeyp
         assert "x-should-retry" not in got.headers
         assert here.fake.record.total == 0
         await here.at_rest()
-        assert here.limit.current.unacked_nanousd == 0
+        assert here.limit.current.unacked == 0
 
 
 async def test_a_cold_key_waits_for_the_control_plane(dialect) -> None:
@@ -226,7 +226,7 @@ async def test_a_short_slice_is_waited_for() -> None:
     async with site(leased_nanousd=0) as here:
         sent = await here.post("/v1/chat/completions", chat())
         await until(lambda: here.limit.waiting == 1)
-        here.limit.current.available_nanousd = 10**15
+        here.limit.current.available = 10**15
         here.gateway.holds.serve(time.time())
         assert (await sent.read()).status == 200
 

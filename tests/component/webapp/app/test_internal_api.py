@@ -134,7 +134,7 @@ def test_resolves_a_key_to_claims_and_bundle(tmp_path: Path) -> None:
     config = body["config"]
     assert [p["name"] for p in config["providers"]] == ["openai-main", "anthropic-main"]
     assert config["providers"][0]["base_url"] == "https://api.openai.com/v1"
-    assert config["providers"][1]["credential"] is None
+    assert config["providers"][1]["settings"] == {}
     sealer = sealer_for(settings.internal_secret, "bundle")
     opened = sealer.open(config["providers"][0]["credential"], f"provider:{org.openai.id}")
     assert opened.reveal() == "sk-up"
@@ -258,10 +258,10 @@ def test_lends_books_and_releases(tmp_path: Path) -> None:
     )
     start_ms = to_ms(period(Window.MONTH, now)[0])
     at = {"limit_id": budget.id, "period_start_ms": start_ms}
-    want = [{**at, "amount_nanousd": 600, "urgent": False}]
+    want = [{**at, "amount": 600, "urgent": False}]
     lent = post(made, "/leases", {"owner": "w1", "want": want, "give_back": []}).json
     assert lent["leases"][0] | at == lent["leases"][0]
-    assert lent["leases"][0]["granted_nanousd"] == 600
+    assert lent["leases"][0]["granted"] == 600
     assert lent["expires_at_ms"] > to_ms(now)
     booked = post(made, "/spend-commands", batch(made, key.id, [[budget.id, start_ms]])).json
     assert booked == {"accepted": 3, "rejected": [{"index": 2, "code": "invalid_payload"}]}
@@ -270,13 +270,13 @@ def test_lends_books_and_releases(tmp_path: Path) -> None:
     again = post(made, "/spend-commands", batch(made, key.id, [[budget.id, start_ms]])).json
     assert again["accepted"] == 3
     assert InboxRow.select().count() == 1
-    read = post(made, "/leases", {"owner": "w2", "want": [{**at, "amount_nanousd": 0}]}).json
-    assert read["leases"][0]["settled_nanousd"] == 250
-    assert read["leases"][0]["leased_nanousd"] == 350
+    read = post(made, "/leases", {"owner": "w2", "want": [{**at, "amount": 0}]}).json
+    assert read["leases"][0]["settled"] == 250
+    assert read["leases"][0]["leased"] == 350
     assert post(made, "/leases/release", {"owner": "w1"}).status_code == 200
-    read = post(made, "/leases", {"owner": "w2", "want": [{**at, "amount_nanousd": 0}]}).json
-    assert read["leases"][0]["leased_nanousd"] == 0
-    negative = [{**at, "amount_nanousd": -5}]
+    read = post(made, "/leases", {"owner": "w2", "want": [{**at, "amount": 0}]}).json
+    assert read["leases"][0]["leased"] == 0
+    negative = [{**at, "amount": -5}]
     assert post(made, "/leases", {"owner": "w2", "want": negative}).status_code == 400
 
 

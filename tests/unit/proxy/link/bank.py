@@ -6,12 +6,13 @@ from proxy.control_plane import LeaseState
 from proxy.holds import Hold, Holds, LimitState, Period, Terms
 from proxy.holds import Waiter as QueuedCall
 from proxy.leasing import Leasing, Round
+from rules.rates import Amounts, Dimension, read_rate_limit_id
 from rules.windows import Window
 
 START_S = 1_750_000_000.0
 
 
-def terms(limit_nanousd: int, **changes: object) -> Terms:
+def terms(amount: int, **changes: object) -> Terms:
     """A blocking monthly project budget, but for ``changes``."""
     values: dict[str, object] = {
         "id": "bud_1",
@@ -20,7 +21,7 @@ def terms(limit_nanousd: int, **changes: object) -> Terms:
         "scope_id": "prj_1",
         "window": Window.TOTAL,
         "anchor_ms": None,
-        "limit_nanousd": limit_nanousd,
+        "amount": amount,
         "on_breach": "block",
         "on_unpriced": "flat",
         "on_outage": "block",
@@ -30,9 +31,10 @@ def terms(limit_nanousd: int, **changes: object) -> Terms:
 
 @dataclass
 class Account:
-    """One limit in one period."""
+    """One limit in one period, or a rate limit with what each of its slots settled."""
 
     settled: int = 0
+    slots: dict[int, int] = field(default_factory=dict)
     leases: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -46,6 +48,8 @@ class Bank:
     def __init__(self, limits: dict[str, int]) -> None:
         self.limits = limits
         self.accounts: dict[tuple[str, int], Account] = {}
+        self.now_s = START_S
+        """Only rate limits look at the time."""
 
     def account(self, limit_id: str, start_ms: int) -> Account:
         return self.accounts.setdefault((limit_id, start_ms), Account())
@@ -53,25 +57,41 @@ class Bank:
     def lease(self, owner: str, plan: Round) -> list[LeaseState]:
         for gift in plan.gifts:
             leases = self.account(gift.limit_id, gift.period_start_ms).leases
-            leases[owner] = max(0, leases.get(owner, 0) - gift.amount_nanousd)
-        return [
-            self._grant(owner, w.limit_id, w.period_start_ms, w.amount_nanousd) for w in plan.wants
-        ]
+            leases[owner] = max(0, leases.get(owner, 0) - gift.amount)
+        return [self._grant(owner, w.limit_id, w.period_start_ms, w.amount) for w in plan.wants]
 
     def _grant(self, owner: str, limit_id: str, start_ms: int, amount: int) -> LeaseState:
         if limit_id not in self.limits:
             return LeaseState(limit_id, start_ms, 0, 0, 0, 0, 0, True)
         account, limit = self.account(limit_id, start_ms), self.limits[limit_id]
+        rate, opens_at_ms = read_rate_limit_id(limit_id), None
+        if rate is not None:
+            opens_at_ms = self._roll(account, rate[0])
         granted = max(0, min(amount, limit - account.settled - account.leased))
         remaining = account.leases[owner] = account.leases.get(owner, 0) + granted
         return LeaseState(
-            limit_id, start_ms, granted, remaining, account.settled, account.leased, limit
+            limit_id,
+            start_ms,
+            granted,
+            remaining,
+            account.settled,
+            account.leased,
+            limit,
+            opens_at_ms=opens_at_ms,
         )
+
+    def _roll(self, account: Account, dimension: Dimension) -> int | None:
+        counted_from_ms = dimension.counted_from_ms(int(self.now_s * 1000))
+        slots = [slot for slot, used in account.slots.items() if slot >= counted_from_ms and used]
+        account.settled = sum(account.slots[slot] for slot in slots)
+        return dimension.leaves_at_ms(min(slots)) if slots else None
 
     def charge(self, owner: str, costs: dict[tuple[str, int], int]) -> None:
         for (limit_id, start_ms), cost in costs.items():
-            account = self.account(limit_id, start_ms)
+            is_rate = read_rate_limit_id(limit_id) is not None
+            account = self.account(limit_id, 0 if is_rate else start_ms)
             account.settled += cost
+            account.slots[start_ms] = account.slots.get(start_ms, 0) + cost
             lease = account.leases.get(owner, 0)
             account.leases[owner] = lease - min(cost, lease)
 
@@ -97,12 +117,15 @@ class Worker:
         self.queue: list[QueuedCall] = []
         self.under_way: list[Call] = []
         self.costs: dict[Period, int] = {}
+        self.charges: dict[tuple[str, int], int] = {}
+        self._charges: dict[Hold, list[tuple[str, int]]] = {}
 
     def request(self, amount: int) -> QueuedCall | Hold:
         """Ask for a hold; a call that has to wait stands in ``queue``."""
-        taken = self.holds.take(self.limits, amount, self.now_s)
+        amounts = (amount, 1, amount)
+        taken = self.holds.take(self.limits, amounts, self.now_s)
         if isinstance(taken, LimitState):
-            waiter = QueuedCall(self.limits, amount, self.now_s)
+            waiter = QueuedCall(self.limits, (amount or 1, 1, amount), self.now_s)
             self.holds.waiters[waiter] = None
             self.queue.append(waiter)
             self.holds.serve(self.now_s)
@@ -121,23 +144,32 @@ class Worker:
                     self._begin(waiter.outcome)
 
     def _begin(self, hold: Hold) -> None:
+        self._charges[hold] = [*hold.record(), *(rate[1:] for rate in hold.rates)]
         blocking = [p for p in hold.periods if p.limit.blocks]
-        lowest = min((p.available_nanousd for p in blocking), default=0)
-        self.under_way.append(Call(hold, min(hold.amount_nanousd, max(0, -lowest))))
+        lowest = min((p.available for p in blocking), default=0)
+        self.under_way.append(Call(hold, min(hold.amounts[0], max(0, -lowest))))
 
     def finish(self, call: Call, cost: int) -> None:
         """End a call; its cost waits to be shipped."""
-        self.under_way.remove(call)
-        self.holds.settle(call.hold, cost)
+        self.end(call, (cost, 1, cost))
+
+    def end(self, call: Call, used: Amounts) -> None:
+        """End a call that used amounts; those wait to be shipped."""
+        if call in self.under_way:
+            self.under_way.remove(call)
+        self.holds.settle(call.hold, used)
         for period in call.hold.periods:
-            self.costs[period] = self.costs.get(period, 0) + cost
+            self.costs[period] = self.costs.get(period, 0) + used[period.unit]
+        units = {p.limit.id: p.unit for p in call.hold.periods}
+        for charge in self._charges.pop(call.hold):
+            self.charges[charge] = self.charges.get(charge, 0) + used[units[charge[0]]]
         self.look()
 
     def ship(self) -> None:
         """Have everything booked."""
-        self.bank.charge(self.name, {(p.limit.id, p.start_ms): c for p, c in self.costs.items()})
+        self.bank.charge(self.name, self.charges)
         self.holds.acknowledge(self.costs)
-        self.costs = {}
+        self.costs, self.charges = {}, {}
         self.look()
 
     def borrow(self, lost: str = "") -> None:

@@ -20,7 +20,7 @@ def test_a_call_is_charged_to_the_period_it_was_admitted_in() -> None:
     worker.request(100)
     worker.borrow()
     (call,) = worker.under_way
-    ((limit_id, start_ms),) = call.hold.charges
+    ((limit_id, start_ms),) = call.hold.record()
     assert (limit_id, from_ms(start_ms).second) == ("bud_1", 0)
     worker.now_s += MINUTE_S
     worker.request(50)
@@ -29,7 +29,7 @@ def test_a_call_is_charged_to_the_period_it_was_admitted_in() -> None:
     worker.ship()
     assert bank.account("bud_1", start_ms).settled == 100
     assert worker.limits[0].current.start_ms == start_ms + 60_000
-    assert worker.limits[0].current.spent_nanousd == 0
+    assert worker.limits[0].current.spent == 0
 
 
 def test_what_is_left_of_a_past_periods_slice_goes_back() -> None:
@@ -64,18 +64,18 @@ def test_settling_twice_counts_once() -> None:
     worker.borrow()
     hold = worker.under_way[0].hold
     for _ in range(2):
-        worker.holds.settle(hold, 30)
+        worker.holds.settle(hold, (30, 1, 0))
     current = worker.limits[0].current
-    assert (current.held_nanousd, current.unacked_nanousd) == (0, 30)
+    assert (current.held, current.unacked) == (0, 30)
 
 
 def test_a_released_hold_is_available_again() -> None:
     worker, _ = minute_worker()
     worker.request(100)
     worker.borrow()
-    before = worker.limits[0].current.available_nanousd
+    before = worker.limits[0].current.available
     worker.holds.release(worker.under_way[0].hold)
-    assert worker.limits[0].current.available_nanousd == before + 100
+    assert worker.limits[0].current.available == before + 100
 
 
 def test_a_call_over_several_limits_holds_all_or_none() -> None:
@@ -85,10 +85,10 @@ def test_a_call_over_several_limits_holds_all_or_none() -> None:
     worker.borrow()
     assert len(worker.under_way) == 1
     large, small = worker.limits
-    before = large.current.held_nanousd
-    short = worker.holds.take(worker.limits, 60, worker.now_s)
+    before = large.current.held
+    short = worker.holds.take(worker.limits, (60, 1, 0), worker.now_s)
     assert short is small
-    assert large.current.held_nanousd == before
+    assert large.current.held == before
 
 
 @pytest.mark.parametrize("limit", [0, -5])
@@ -112,14 +112,14 @@ def test_a_call_without_an_estimate_is_refused_when_the_limit_is_spent() -> None
     worker.request(100)
     worker.borrow()
     worker.finish(worker.under_way[0], 100)
-    assert isinstance(worker.holds.take(worker.limits, 0, worker.now_s), LimitState)
+    assert isinstance(worker.holds.take(worker.limits, (0, 1, 0), worker.now_s), LimitState)
 
 
 def test_bundles_share_one_state_per_limit() -> None:
     worker, _ = minute_worker()
     again = worker.holds.limit_for(terms(5000, window=Window.MINUTE), 0, 7)
     assert again is worker.limits[0]
-    assert again.terms.limit_nanousd == 5000
+    assert again.terms.amount == 5000
 
 
 def test_those_who_came_first_are_served_first() -> None:
@@ -130,7 +130,7 @@ def test_those_who_came_first_are_served_first() -> None:
     worker.request(90)
     worker.request(10)
     worker.finish(worker.under_way[0], 0)
-    assert [call.hold.amount_nanousd for call in worker.under_way] == [90, 10]
+    assert [call.hold.amounts[0] for call in worker.under_way] == [90, 10]
 
 
 def test_a_small_newcomer_does_not_overtake_the_queue() -> None:
@@ -142,5 +142,5 @@ def test_a_small_newcomer_does_not_overtake_the_queue() -> None:
     worker.request(80)
     worker.finish(worker.under_way[1], 0)
     worker.request(5)
-    assert [call.hold.amount_nanousd for call in worker.under_way] == [60]
+    assert [call.hold.amounts[0] for call in worker.under_way] == [60]
     assert len(worker.queue) == 2

@@ -30,8 +30,8 @@ class SharedLimit(RuleBasedStateMachine):
         under_way = self.workers[worker].under_way
         if under_way:
             call = under_way[which % len(under_way)]
-            cost = int(call.hold.amount_nanousd * share)
-            self.excess += max(0, cost - (call.hold.amount_nanousd - call.uncovered))
+            cost = int(call.hold.amounts[0] * share)
+            self.excess += max(0, cost - (call.hold.amounts[0] - call.uncovered))
             self.workers[worker].finish(call, cost)
 
     @rule(worker=WORKERS)
@@ -57,9 +57,7 @@ class SharedLimit(RuleBasedStateMachine):
             return
         settled = sum(a.settled for a in self.bank.accounts.values())
         unbooked = sum(c for w in self.workers for c in w.costs.values())
-        covered = sum(
-            c.hold.amount_nanousd - c.uncovered for w in self.workers for c in w.under_way
-        )
+        covered = sum(c.hold.amounts[0] - c.uncovered for w in self.workers for c in w.under_way)
         assert settled + unbooked + covered <= self.limit + self.excess
 
     def teardown(self) -> None:
