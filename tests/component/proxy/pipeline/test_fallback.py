@@ -22,7 +22,7 @@ async def the_end(here: Site) -> dict:
     told = await here.the_settlement()
     await here.at_rest()
     assert sum(line["command"] == "admitSpend" for line in here.lines) == 1
-    assert here.limit.current.unacked_nanousd == told["cost_nanousd"]
+    assert here.limit.current.unacked == told["cost_nanousd"]
     return told
 
 
@@ -215,7 +215,7 @@ async def test_the_hold_covers_the_dearest_that_may_be_tried() -> None:
             script(here, "hang_head")
             sent = await here.post("/v1/chat/completions", chat("smart"))
             await until(lambda: here.fake.record.open_calls == 1)
-            held[mode] = here.limit.current.held_nanousd
+            held[mode] = here.limit.current.held
             await sent.client.stream.aclose()
             await here.at_rest()
     assert held["fallback_all"] > 10 * held["none"] > 0

@@ -56,7 +56,7 @@ async def test_a_denied_tool_is_refused_and_nothing_is_sent(dialect) -> None:
         )
         fact = {"dimension": "tools", "pattern": "^bash$", "value": "bash", "rule": "vk_1"}
         assert told["facts"] == {"policy_blocked": [fact]}
-        assert here.limit.current.held_nanousd == 0
+        assert here.limit.current.held == 0
 
 
 @pytest.mark.parametrize(
