@@ -61,6 +61,13 @@ class Fault(enum.Enum):
     METHOD_NOT_ALLOWED = _Row(405, logging.INFO, False, "Use one of the methods named in `Allow`.")
     PAYLOAD_TOO_LARGE = _Row(413, logging.INFO, False, "Send a smaller body.")
     UPGRADE_REQUIRED = _Row(426, logging.INFO, False, "Use plain HTTP on this path.")
+    INVALID_CURSOR = _Row(400, logging.INFO, False, "Start the list again without a cursor.")
+    IDEMPOTENCY_ERROR = _Row(
+        409,
+        logging.INFO,
+        False,
+        "Use a new key for a new request, or repeat the old one as it was.",
+    )
     CONFLICT = _Row(409, logging.INFO, False, "Reload, and apply your change to the newer state.")
     # Who is asking
     MISSING_API_KEY = _Row(

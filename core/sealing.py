@@ -9,7 +9,7 @@ from typing import Any
 from peewee import TextField
 
 from core.database import Model, transaction
-from core.models import ALL_MODELS, AlertDelivery, AnomalyRule, Guardrail, Provider
+from core.models import ALL_MODELS, AlertDelivery, AnomalyRule, Guardrail, IdempotencyKey, Provider
 from core.secrets import Sealer, key_id_in, sealer_for
 from core.settings import Settings
 
@@ -37,9 +37,17 @@ def delivery_purpose(anomaly_id: str) -> str:
     return f"alert delivery:{anomaly_id}"
 
 
+def answer_purpose(caller_id: str, key: str) -> str:
+    """Return what the answer to a create is sealed for."""
+    return f"answer:{caller_id}:{key}"
+
+
 SEALED: tuple[SealedColumn, ...] = (
     SealedColumn(Provider, "sealed_credential", lambda row: f"provider:{row.id}"),
     SealedColumn(Guardrail, "sealed_secret", lambda row: f"guardrail:{row.id}"),
+    SealedColumn(
+        IdempotencyKey, "sealed_answer", lambda row: answer_purpose(row.caller_id, row.key)
+    ),
     SealedColumn(AnomalyRule, "destinations", lambda row: f"anomaly rule:{row.id}"),
     SealedColumn(AlertDelivery, "sealed_destination", lambda row: delivery_purpose(row.anomaly_id)),
 )

@@ -47,7 +47,11 @@ def answer_refused(refused: Refused) -> Response:
         fault.level, "request_refused", extra={"code": fault.code, "path": request.path, **facts}
     )
     if wants_json():
-        return json_fault(fault, refused.message, refused.facts)
+        response = json_fault(fault, refused.message, refused.facts)
+        wait_seconds = refused.facts.get("retry_after_seconds")
+        if wait_seconds:
+            response.headers["Retry-After"] = str(wait_seconds)
+        return response
     message = refused.message or fault.hint
     remedy = "" if message == fault.hint else fault.hint
     return _page(fault.status, _title(fault), message, remedy)
@@ -65,7 +69,7 @@ def json_fault(fault: Fault, message: str = "", facts: dict[str, object] | None 
         "message": message or fault.hint,
         "hint": fault.hint,
     }
-    for name in ("errors", "permission", "changes"):
+    for name in ("errors", "permission", "changes", "reason"):
         fact = (facts or {}).get(name)
         if fact:
             error[name] = fact

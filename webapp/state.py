@@ -15,6 +15,7 @@ from webapp.rate import FixedWindow
 
 DELIVERIES_A_MINUTE = 60
 SIGN_INS_A_MINUTE = 30
+API_CALLS_A_MINUTE = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,8 @@ class ControlPlane:
     feed: ChangeFeed
     deliveries: FixedWindow
     sign_ins: FixedWindow
+    api_calls: FixedWindow
+    """By API key."""
 
 
 def install_state(app: Flask, settings: Settings) -> ControlPlane:
@@ -42,6 +45,7 @@ def install_state(app: Flask, settings: Settings) -> ControlPlane:
         feed=ChangeFeed(),
         deliveries=FixedWindow(DELIVERIES_A_MINUTE, 60),
         sign_ins=FixedWindow(SIGN_INS_A_MINUTE, 60),
+        api_calls=FixedWindow(API_CALLS_A_MINUTE, 60),
     )
     app.extensions["control_plane"] = control_plane
     app.extensions["settings"] = settings

@@ -3,6 +3,7 @@
 from core.models.gateway import ChangeEvent, Provider, VirtualKey
 from core.models.governance import AlertDelivery, Anomaly, AnomalyRule, IngestionSource
 from core.models.guarding import CacheRule, Guardrail, PolicyRuleSet
+from core.models.idempotency import IdempotencyKey
 from core.models.ledger import InboxRow, LedgerRow
 from core.models.limits import Budget, Lease, LimitPeriod
 from core.models.operations import AuditRow, JobHeartbeat
@@ -46,6 +47,7 @@ ALL_MODELS = (
     JobHeartbeat,
     TraceDestination,
     SpanBatch,
+    IdempotencyKey,
 )
 
 __all__ = [
@@ -63,6 +65,7 @@ __all__ = [
     "Group",
     "GroupMember",
     "Guardrail",
+    "IdempotencyKey",
     "InboxRow",
     "IngestionSource",
     "Invitation",

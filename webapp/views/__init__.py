@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from webapp.api.tables import blueprint as api_blueprint
 from webapp.views import (
     anomalies,
     anomaly_rules,
@@ -20,6 +21,7 @@ from webapp.views import (
 )
 
 BLUEPRINTS = (
+    api_blueprint,
     health.blueprint,
     sign_in.blueprint,
     setup.blueprint,
