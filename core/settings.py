@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from core import setting_values as value
-from core.gateway_settings import ENTRA_AT, GOOGLE_TOKENS_AT, GatewaySettings
+from core.gateway_settings import ENTRA_AT, GOOGLE_TOKENS_AT
+from core.mail_settings import MailSettings
 from core.setting_values import Network, Setting, SettingsError, row
 
 __all__ = [
@@ -29,7 +30,7 @@ GATEWAY_MENU_FLAG = "release_ui_ai_gateway_menu_enabled"
 
 
 @dataclass(frozen=True, slots=True)
-class Settings(GatewaySettings):
+class Settings(MailSettings):
     """Every setting, resolved. Defaults suit one machine and loopback."""
 
     data_dir: Path = row(

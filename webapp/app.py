@@ -57,4 +57,5 @@ def current_shell() -> Shell:
         governs=governs,
         may=person.may,
         csrf_token=csrf_token(),
+        may_somewhere=person.may_somewhere,
     )

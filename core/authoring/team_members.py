@@ -51,11 +51,21 @@ def remove(actor: Actor, team_id: str, user_id: str, now: datetime) -> None:
     with change():
         team = teams.find(actor.organization_id, team_id)
         teams.refuse_personal(team)
-        row = TeamMember.get_or_none(TeamMember.team_id == team.id, TeamMember.user_id == user_id)
-        if row is None:
-            raise not_found("member of this team")
+        row = find(actor.organization_id, team.id, user_id)
         row.delete_instance()
         audited(actor, Target("team.member_removed", "team", team.id), now, before=snapshot(row))
+
+
+def find(organization_id: str, team_id: str, user_id: str) -> TeamMember:
+    """Return a person's place in a team of this organisation. Raises Refused(NOT_FOUND)."""
+    row = TeamMember.get_or_none(
+        TeamMember.team_id == team_id,
+        TeamMember.user_id == user_id,
+        TeamMember.organization_id == organization_id,
+    )
+    if row is None:
+        raise not_found("member of this team")
+    return row
 
 
 def remove_everywhere(organization_id: str, user_id: str) -> None:

@@ -1,6 +1,7 @@
 """Collects complaints about fields, so that whoever wrote them hears all at once. Looks nothing up."""
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
@@ -69,6 +70,12 @@ def slug_error(slug: str) -> str:
     if len(slug) > SLUG_CHARACTERS or not _SLUG.fullmatch(slug):
         return f"Use up to {SLUG_CHARACTERS} lower-case letters, digits and single hyphens between them."
     return ""
+
+
+def slug_of(name: str) -> str:
+    """Return a slug for a name: its letters and digits without accents, in lower case; empty when it has none."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain)[:SLUG_CHARACTERS].strip("-")
 
 
 def email_error(email: str) -> str:

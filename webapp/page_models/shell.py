@@ -15,6 +15,8 @@ class NavEntry:
     icon: str
     permission: str
     covers: tuple[str, ...] = ()
+    anywhere: bool = False
+    """Whether holding the permission somewhere is enough to show it."""
 
     def is_current(self, path: str) -> bool:
         return any(
@@ -32,6 +34,26 @@ class NavSection:
     is_governance: bool = False
 
 
+# Address, label, permission, whether holding it anywhere is enough.
+SETTINGS_TABS = (
+    ("/settings/members", "Members", "organization:manage", False),
+    ("/settings/groups", "Groups", "organization:manage", False),
+    ("/settings/teams", "Teams", "team:view", True),
+    ("/settings/projects", "Projects", "project:view", True),
+    ("/settings/departments", "Departments", "governance:view", False),
+    ("/settings/roles", "Roles", "organization:manage", False),
+    ("/settings/service-accounts", "Service accounts", "organization:manage", False),
+    ("/settings/api-keys", "API keys", "organization:manage", False),
+    ("/settings/organization", "Organization", "organization:view", False),
+)
+PEOPLE_PATHS = (
+    "/settings/groups",
+    "/settings/departments",
+    "/settings/roles",
+    "/settings/service-accounts",
+    "/settings/api-keys",
+)
+
 SECTIONS = (
     NavSection("Observe", (NavEntry("Jobs", "/settings/jobs", "pulse", "governance:view"),)),
     NavSection(
@@ -43,6 +65,15 @@ SECTIONS = (
         ),
         pill="Preview",
         is_governance=True,
+    ),
+    NavSection(
+        "Organization",
+        (
+            NavEntry("People", "/settings/members", "users", "organization:manage", PEOPLE_PATHS),
+            NavEntry("Teams", "/settings/teams", "building", "team:view", anywhere=True),
+            NavEntry("Projects", "/settings/projects", "route", "project:view", anywhere=True),
+            NavEntry("Organization", "/settings/organization", "home", "organization:view"),
+        ),
     ),
     NavSection(
         "Settings", (NavEntry("Audit log", "/settings/audit-log", "clock", "auditLog:view"),)
@@ -61,6 +92,7 @@ class Shell:
     may: Callable[[str], bool]
     csrf_token: str
     sign_out_path: str = "/sign-out"
+    may_somewhere: Callable[[str], bool] = lambda _: False
 
     @classmethod
     def signed_out(cls, csrf_token: str) -> Shell:
@@ -72,7 +104,7 @@ class Shell:
         shown = (
             NavSection(
                 section.caption,
-                tuple(entry for entry in section.entries if self.may(entry.permission)),
+                tuple(entry for entry in section.entries if self._shows(entry)),
                 section.pill,
                 section.is_governance,
             )
@@ -80,3 +112,14 @@ class Shell:
             if self.governs or not section.is_governance
         )
         return tuple(section for section in shown if section.entries)
+
+    def settings_tabs(self, path: str) -> list[tuple[str, str, bool]]:
+        """Return label, address and whether it is open, of each settings page that this person may open."""
+        return [
+            (label, address, path == address or path.startswith(address + "/"))
+            for address, label, permission, anywhere in SETTINGS_TABS
+            if (self.may_somewhere if anywhere else self.may)(permission)
+        ]
+
+    def _shows(self, entry: NavEntry) -> bool:
+        return (self.may_somewhere if entry.anywhere else self.may)(entry.permission)

@@ -68,3 +68,25 @@ def anthropic_curl(gateway_url: str, secret: str) -> str:
         f"""  -d '{{"model": "{SANDBOX_MODEL}", "max_tokens": 64, """
         """"messages": [{"role": "user", "content": "Hello"}]}'"""
     )
+
+
+@dataclass(frozen=True, slots=True)
+class JoinPage:
+    """The form that an invitation opens."""
+
+    token: str
+    organization_name: str
+    email: str
+    name: str = ""
+    errors: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PasswordPage:
+    """The form of a link for a new password; without a token, the form that asks for one."""
+
+    token: str = ""
+    email: str = ""
+    error: str = ""
+    is_sent: bool = False
+    mails: bool = False

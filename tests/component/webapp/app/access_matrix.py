@@ -3,6 +3,8 @@
 Ids in the paths name nothing, so 404 is what someone gets who passed the gate. A new route needs a row here.
 """
 
+from tests.component.webapp.app.access_matrix_people import PEOPLE
+
 ROLES = ("stranger", "member", "administrator")
 
 GOVERNANCE = "/settings/governance"
@@ -73,4 +75,5 @@ MATRIX: dict[str, tuple[int, int, int]] = {
     f"POST {INTERNAL}/leases": _UNSIGNED,
     f"POST {INTERNAL}/leases/release": _UNSIGNED,
     f"POST {INTERNAL}/spend-commands": _UNSIGNED,
+    **PEOPLE,
 }

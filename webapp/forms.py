@@ -1,0 +1,144 @@
+"""What every settings form does alike: read what was typed, save it, and show it again when it was refused.
+
+A refusal about fields is shown beside them (422); a stale save is told what changed (409) and keeps what was typed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from flask import Response, flash, request
+
+from core.authoring.versions import Changed
+from core.clock import utcnow
+from core.fault import Fault, Refused
+from webapp.page_models.settings_pages import (
+    PAGE_ROWS,
+    ChangedField,
+    Field,
+    FormPage,
+    Paging,
+    SettingsPage,
+    ShownOnce,
+)
+from webapp.pages import asked_fragment, respond, see
+
+DRAWER = ("drawer",)
+_SHOWN_CHARACTERS = 120
+
+
+def typed(fields: Sequence[Field]) -> dict[str, Any]:
+    """Return what was typed into a form's controls: texts without spaces around them, lists for checks."""
+    values: dict[str, Any] = {}
+    for each in fields:
+        if each.kind == "checks":
+            values[each.name] = request.form.getlist(each.name)
+        elif each.kind == "password":
+            values[each.name] = request.form.get(each.name, "")
+        else:
+            values[each.name] = request.form.get(each.name, "").strip()
+    return values
+
+
+def sent_version() -> str | None:
+    """Return the version that a form was opened at; a form without one expects nothing."""
+    return request.form.get("version") or None
+
+
+def show_form(form: FormPage, status: int = 200) -> Response:
+    """Answer with a form: in the drawer when htmx asks for that, else as a page. Passwords are never sent back."""
+    secret = {each.name for each in form.fields if each.kind == "password"}
+    values = {name: value for name, value in form.values.items() if name not in secret}
+    as_page = not asked_fragment(DRAWER)
+    page = replace(form, values=values, as_page=as_page, now=utcnow())
+    return respond("settings_form.html", DRAWER, status, page=page)
+
+
+def save(
+    form: FormPage, work: Callable[[], object], endpoint: str, said: str = "", **values: str
+) -> Response:
+    """Do the work of a form and return to a page; when it is refused, answer with the form and why."""
+    try:
+        work()
+    except Refused as refused:
+        return show_refused(form, refused)
+    if said:
+        flash(said, "positive")
+    return done(endpoint, **values)
+
+
+def show_refused(form: FormPage, refused: Refused) -> Response:
+    """Answer a refused form with 422 or 409; any other refusal is not the form's to answer and is raised on."""
+    if refused.fault is Fault.VALIDATION_ERROR:
+        errors = refused.facts.get("errors", {})
+        found = dict(errors) if isinstance(errors, dict) else {"form": refused.message}
+        return show_form(replace(form, errors=found), refused.fault.status)
+    if refused.fault is Fault.CONFLICT and "version" in refused.facts:
+        changes: Any = refused.facts.get("changes", [])
+        stale = replace(
+            form,
+            is_stale=True,
+            version=str(refused.facts["version"]),
+            changes=[_in_words(change) for change in changes],
+        )
+        return show_form(stale, refused.fault.status)
+    raise refused
+
+
+def done(endpoint: str, **values: str) -> Response:
+    """Return to a page; from a drawer the whole page is loaded, which closes it."""
+    response = see(endpoint, **values)
+    if asked_fragment(DRAWER):
+        response.status_code = 200
+        response.headers["HX-Redirect"] = response.headers.pop("Location")
+    return response
+
+
+def show_once(page: ShownOnce) -> Response:
+    """Answer with a secret or link that no other answer holds; the list behind it is fetched again."""
+    as_page = not asked_fragment(DRAWER)
+    response = respond("settings_shown_once.html", DRAWER, page=replace(page, as_page=as_page))
+    response.headers["HX-Trigger"] = "listing-changed"
+    return response
+
+
+def show_page(page: SettingsPage) -> Response:
+    """Answer with a page of tables, or with the tables alone."""
+    return respond("settings_page.html", ("tables",), page=page)
+
+
+def asked_page(path: str, noun: str) -> Paging:
+    """Return which part of a list was asked for; nonsense asks for the first."""
+    number = request.args.get("page", "1")
+    is_number = number.isdecimal() and len(number) < 7
+    return Paging(
+        path,
+        request.args.get("q", "").strip()[:100],
+        max(1, int(number)) if is_number else 1,
+        noun=noun,
+    )
+
+
+def offset_of(paging: Paging) -> int:
+    """Return how many rows stand before the part that was asked for."""
+    return (paging.number - 1) * PAGE_ROWS
+
+
+def _in_words(change: Changed) -> ChangedField:
+    return ChangedField(
+        change.field.replace("_", " ").capitalize(),
+        _shown(change.before),
+        _shown(change.after),
+        change.by,
+        change.at,
+    )
+
+
+def _shown(value: Any) -> str:
+    if value is None or value == "":
+        return "nothing"
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "…"

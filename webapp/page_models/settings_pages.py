@@ -1,0 +1,185 @@
+"""What the settings pages show: tables of things, and forms over them, as plain values. They look nothing up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+PAGE_ROWS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One value of a row. ``look`` is text, mono, badge or time; ``note`` stands small below."""
+
+    text: str = ""
+    look: str = "text"
+    tone: str = ""
+    href: str = ""
+    note: str = ""
+    moment: datetime | None = None
+    badges: tuple[tuple[str, str], ...] = ()
+    """Pairs of label and tone, shown after the text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What can be done to a row: a link to a form (``href``), or a change (``post``), asked for when it has a title."""
+
+    icon: str
+    label: str
+    href: str = ""
+    post: str = ""
+    title: str = ""
+    body: str = ""
+    yes: str = ""
+    is_danger: bool = True
+    opens_drawer: bool = False
+    """Whether the answer is something to show, such as a link, and not the list again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One thing in a table; ``id`` is unique on the page."""
+
+    id: str
+    cells: tuple[Cell, ...]
+    actions: tuple[Action, ...] = ()
+    is_off: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Paging:
+    """Which part of a long list is shown, and what was searched for."""
+
+    path: str
+    search: str = ""
+    number: int = 1
+    has_more: bool = False
+    total: int | None = None
+    noun: str = "row"
+
+    def address(self, number: int) -> str:
+        """Return the address of a page of the same search."""
+        query = {"q": self.search} if self.search else {}
+        if number > 1:
+            query["page"] = str(number)
+        return self.path + ("?" + urlencode(query) if query else "")
+
+    @property
+    def newer(self) -> str:
+        """The page before this one, or an empty string."""
+        return self.address(self.number - 1) if self.number > 1 else ""
+
+    @property
+    def older(self) -> str:
+        """The page after this one, or an empty string."""
+        return self.address(self.number + 1) if self.has_more else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A card with a table; ``add`` is a pair of label and address of the form that adds a row."""
+
+    id: str
+    title: str
+    columns: tuple[str, ...]
+    rows: Sequence[Row]
+    empty: str
+    caption: str = ""
+    add: tuple[str, str] | None = None
+    paging: Paging | None = None
+    missing: str = ""
+    """The permission that is lacking to see it; then nothing else of it is shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsPage:
+    """A page of tables. ``path`` is its own address, from which its parts are fetched again."""
+
+    title: str
+    lead: str
+    path: str
+    now: datetime
+    tables: Sequence[Table]
+    trail: tuple[tuple[str, str], ...] = ()
+    actions: tuple[tuple[str, str, bool], ...] = ()
+    """Label, address and whether it is the main one; each opens a form in the drawer."""
+    facts: tuple[tuple[str, str], ...] = ()
+    search_label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One control of a form. ``kind`` is an input's type, or select, textarea, checkbox, checks or lines."""
+
+    name: str
+    label: str
+    kind: str = "text"
+    help: str = ""
+    options: Sequence[tuple[str, str]] = ()
+    required: bool = True
+    attrs: Mapping[str, str] = field(default_factory=dict)
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedField:
+    """What somebody else changed meanwhile, in words."""
+
+    field: str
+    before: str
+    after: str
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class FormPage:
+    """A form in a drawer, or as a page; ``version`` is the state of the row that its values came from."""
+
+    title: str
+    action: str
+    back: str
+    fields: Sequence[Field]
+    values: Mapping[str, Any]
+    caption: str = ""
+    submit: str = "Save"
+    version: str = ""
+    errors: Mapping[str, str] = field(default_factory=dict)
+    changes: Sequence[ChangedField] = ()
+    is_stale: bool = False
+    as_page: bool = True
+    now: datetime | None = None
+    trail: str = "Settings"
+
+    def value(self, name: str) -> Any:
+        """Return what stands in a control."""
+        return self.values.get(name, "")
+
+    def error(self, name: str) -> str:
+        """Return what is wrong with a control, or an empty string."""
+        return self.errors.get(name, "")
+
+    @property
+    def other_errors(self) -> list[str]:
+        """Complaints about nothing that the form has a control for."""
+        names = {each.name for each in self.fields}
+        return [text for name, text in self.errors.items() if name not in names]
+
+
+@dataclass(frozen=True, slots=True)
+class ShownOnce:
+    """A secret or a link that is shown in this answer and in no other."""
+
+    title: str
+    notice: str
+    body: str
+    label: str
+    secret: str
+    back: str
+    caption: str = ""
+    as_page: bool = True

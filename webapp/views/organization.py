@@ -1,0 +1,108 @@
+"""The organisation's own settings: its name, whom to turn to, how long a sign-in holds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from flask import Blueprint, Response
+
+from core.authoring import organizations
+from core.authoring.validation import invalid
+from core.authoring.versions import version_of
+from core.clock import utcnow
+from core.models import Organization
+from webapp.access import requires, viewer
+from webapp.forms import save, sent_version, show_form, show_page, typed
+from webapp.page_models.settings_pages import Field, FormPage, SettingsPage
+
+blueprint = Blueprint("organization", __name__)
+HERE = "/settings/organization"
+
+
+@blueprint.get(HERE)
+@requires("organization:view")
+def index() -> Response:
+    """Answer with the settings; who may change them gets a way to."""
+    row = organizations.find(viewer().organization_id)
+    facts = (
+        ("Name", row.name),
+        ("Slug", row.slug),
+        ("Support contact", row.support_contact or "None"),
+        ("Longest sign-in", _days(row)),
+    )
+    may_manage = viewer().may("organization:manage")
+    page = SettingsPage(
+        "Organization",
+        "What holds for everybody here.",
+        HERE,
+        utcnow(),
+        (),
+        actions=(("Edit", f"{HERE}/edit", False),) if may_manage else (),
+        facts=facts,
+    )
+    return show_page(page)
+
+
+@blueprint.get(f"{HERE}/edit")
+@requires("organization:manage")
+def edit() -> Response:
+    """Answer with the form over the settings."""
+    row = organizations.find(viewer().organization_id)
+    values = {
+        "name": row.name,
+        "support_contact": row.support_contact,
+        "max_session_days": row.max_session_days,
+    }
+    return show_form(_form(values, version_of(row)))
+
+
+@blueprint.post(f"{HERE}/edit")
+@requires("organization:manage")
+def update() -> Response:
+    """Change the settings."""
+    form = _form({}, sent_version() or "")
+    values = typed(form.fields)
+
+    def work() -> None:
+        days = values["max_session_days"] or "0"
+        if not days.isdecimal() or len(days) > 4:
+            raise invalid({"max_session_days": "This is not a number of days."})
+        wanted = organizations.Settings(values["name"], values["support_contact"], int(days))
+        organizations.configure(viewer().actor(), wanted, utcnow(), sent_version())
+
+    return save(replace(form, values=values), work, "organization.index", "The settings are saved.")
+
+
+def _days(row: Organization) -> str:
+    return f"{row.max_session_days} days" if row.max_session_days else "No bound"
+
+
+def _form(values: dict[str, Any], version: str) -> FormPage:
+    fields = (
+        Field("name", "Name"),
+        Field(
+            "support_contact",
+            "Support contact",
+            help="An e-mail address, a web address or a sentence, shown to whoever is refused.",
+            required=False,
+        ),
+        Field(
+            "max_session_days",
+            "Longest sign-in",
+            "number",
+            "After that many days everybody signs in anew. 7 is strict, 30 usual, 0 sets no bound.",
+            required=False,
+            unit="days",
+            attrs={"min": "0", "max": "365"},
+        ),
+    )
+    return FormPage(
+        "Edit organization",
+        f"{HERE}/edit",
+        HERE,
+        fields,
+        values,
+        version=version,
+        trail="Organization",
+    )
