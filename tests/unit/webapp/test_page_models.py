@@ -111,9 +111,14 @@ def test_the_navigation_shows_what_may_be_opened_and_govern_only_behind_its_gate
         return [(section.caption, e.label) for section in frame.sections() for e in section.entries]
 
     everything = ("governance:view", "organization:manage")
-    assert shell(*everything, governs=True) == [("Observe", "Jobs"), ("Govern", "Governance")]
-    assert shell(*everything, governs=False) == [("Observe", "Jobs")]
-    assert shell("organization:view", governs=True) == []
+    people = ("Organization", "People")
+    assert shell(*everything, governs=True) == [
+        ("Observe", "Jobs"),
+        ("Govern", "Governance"),
+        people,
+    ]
+    assert shell(*everything, governs=False) == [("Observe", "Jobs"), people]
+    assert shell("organization:view", governs=True) == [("Organization", "Organization")]
     assert Shell.signed_out("t").sections() == ()
 
 
