@@ -7,20 +7,20 @@ from datetime import datetime
 
 from core.database import connection
 from core.lake import LakeReader, activity
-from core.models import AnomalyRule, IngestionSource, VirtualKey
+from core.models import AnomalyRule, IngestionSource, RoutingPolicy, VirtualKey
 
 ACTIVITY_DAYS = 30
 
 
 @dataclass(frozen=True, slots=True)
 class SetupState:
-    """What exists. Routing policies are no entity here, so that answer is always no."""
+    """What exists."""
 
     has_personal_keys: bool
     has_ingestion_sources: bool
     has_anomaly_rules: bool
     has_recent_activity: bool
-    has_routing_policies: bool = False
+    has_routing_policies: bool
 
     @property
     def is_governance_active(self) -> bool:
@@ -53,6 +53,7 @@ def setup_state(lake: LakeReader, organization_id: str, now: datetime) -> SetupS
             _has_sources(organization_id),
             _has_rules(organization_id),
             activity.has_recent_activity(lake, organization_id, now, ACTIVITY_DAYS),
+            _has_routing_policies(organization_id),
         )
 
 
@@ -61,6 +62,7 @@ def is_governance_active(lake: LakeReader, organization_id: str, now: datetime) 
     with connection():
         return (
             _has_personal_keys(organization_id)
+            or _has_routing_policies(organization_id)
             or _has_sources(organization_id)
             or _has_rules(organization_id)
             or activity.has_recent_activity(lake, organization_id, now, ACTIVITY_DAYS)
@@ -72,6 +74,13 @@ def _has_personal_keys(organization_id: str) -> bool:
         VirtualKey.organization_id == organization_id,
         VirtualKey.principal_user_id.is_null(False),
         VirtualKey.status != "revoked",
+    )
+    return bool(query.exists())
+
+
+def _has_routing_policies(organization_id: str) -> bool:
+    query = RoutingPolicy.select().where(
+        RoutingPolicy.organization_id == organization_id, RoutingPolicy.archived_at.is_null()
     )
     return bool(query.exists())
 

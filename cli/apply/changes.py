@@ -5,7 +5,6 @@ then undoes it, so that its plan is exactly what would happen.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +12,9 @@ from peewee import fn
 
 from cli.apply import catalog
 from cli.apply.entries import Mistake, Mistakes
+from cli.apply.references import declared, references
+from cli.apply.result import Item, Keys, Result
+from cli.apply.routing import RoutingPolicy, work_of
 from cli.apply.shape import (
     Budget,
     Document,
@@ -24,8 +26,6 @@ from cli.apply.shape import (
     Team,
     User,
     VirtualKey,
-    declared,
-    references,
 )
 from core.authoring import (
     anomaly_rules,
@@ -42,36 +42,7 @@ from core.authoring.actor import Actor
 from core.database import transaction
 from core.fault import Refused
 from core.models import AuditRow
-from core.secrets import Sealer, Secret, peppered_hashes
-
-
-@dataclass(frozen=True, slots=True)
-class Keys:
-    """What hashes and seals secrets."""
-
-    pepper: Secret
-    sealer: Sealer
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """A declared thing: its kind and its name."""
-
-    kind: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.name}"
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What applying a document did, or would do, in the order in which it did it."""
-
-    steps: list[tuple[str, Item]] = field(default_factory=list)
-    """``created``, ``changed`` or ``unchanged``, and what."""
-    secrets: list[tuple[Item, Secret]] = field(default_factory=list)
-    """Secrets that were made; they can't be read again."""
+from core.secrets import Secret, peppered_hashes
 
 
 class _Undo(Exception):
@@ -162,6 +133,8 @@ class _Applying:
             self._project(project)
         for provider in document.providers:
             self._provider(provider)
+        for policy in document.routing_policies:
+            self._routing_policy(policy)
         for key in document.virtual_keys:
             self._virtual_key(key)
         for source in document.ingestion_sources:
@@ -275,16 +248,28 @@ class _Applying:
         item = Item("provider", provider.name)
         self._step(item, provider.line, work, provider_id is not None)
 
+    def _routing_policy(self, policy: RoutingPolicy) -> None:
+        work = work_of(policy, self._scope_id(policy.scope, policy.target), self._id)
+        if work is None:
+            return  # what it names was refused, which is reported there
+        existed = self._id("routing policy", policy.name) is not None
+        item = Item("routing policy", policy.name)
+        self._step(item, policy.line, lambda: work(self._actor, self._now), existed)
+
     def _virtual_key(self, key: VirtualKey) -> None:
         project_id = self._id("project", key.project)
         provider_ids = [self._id("provider", name) for name in key.providers]
         person_id = self._id("user", key.principal) if key.principal else None
-        if project_id is None or None in provider_ids or (key.principal and person_id is None):
+        policy_id = self._id("routing policy", key.routing_policy) if key.routing_policy else None
+        has_all = person_id is not None or not key.principal
+        has_all = has_all and (policy_id is not None or not key.routing_policy)
+        if project_id is None or None in provider_ids or not has_all:
             return  # what it refers to was refused, which is reported there
         row = catalog.find(self._organization_id, "virtual key", key.name)
         known = tuple(i for i in provider_ids if i is not None)
+        config = key.config | {"routing_policy_id": policy_id}
         new = virtual_keys.NewVirtualKey(
-            key.name, project_id, known, person_id, tags=key.tags, config=key.config
+            key.name, project_id, known, person_id, tags=key.tags, config=config
         )
         item = Item("virtual key", key.name)
 

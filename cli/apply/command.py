@@ -84,8 +84,9 @@ def apply_file(
     path: Path, settings: Settings, environ: Mapping[str, str], is_dry: bool = False
 ) -> Applied:
     """Apply a file to the database that is open. Raises Stopped with every mistake by line."""
-    from cli.apply.changes import Keys, carry_out
+    from cli.apply.changes import carry_out
     from cli.apply.entries import Mistakes
+    from cli.apply.result import Keys
     from cli.apply.shape import read
     from core.clock import utcnow
 

@@ -4,12 +4,13 @@ References are checked against the file and against what exists already; both ar
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, TypeVar
 
 from cli.apply.entries import ENV_SUFFIX, Entry, Mistake, Mistakes, Reading
+from cli.apply.routing import RoutingPolicy, read_key_sections, read_policy
 from core.secrets import Secret
 from rules.anomaly_rules import RULE_TYPES, SCOPES, SEVERITIES
 from rules.keys import is_ingestion_secret, is_virtual_key
@@ -24,7 +25,7 @@ BUDGET_SCOPES = ("organization", "team", "project", "virtual_key", "principal")
 KEY_SECTIONS = ("rate_limits",)
 """The sections of a key's configuration that a file may give, each a mapping of any shape."""
 # Which kind of entry the `target` of a budget or rule names, for each scope.
-_TARGETS = {
+TARGETS = {
     "team": "team",
     "project": "project",
     "virtual_key": "virtual key",
@@ -98,6 +99,7 @@ class VirtualKey:
     secret: Secret | None
     config: dict[str, Any]
     """The sections of ``core.authoring.key_config`` that the file gives."""
+    routing_policy: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +155,7 @@ class Document:
     teams: Sequence[Team] = ()
     projects: Sequence[Project] = ()
     providers: Sequence[Provider] = ()
+    routing_policies: Sequence[RoutingPolicy] = ()
     virtual_keys: Sequence[VirtualKey] = ()
     budgets: Sequence[Budget] = ()
     ingestion_sources: Sequence[Source] = ()
@@ -175,6 +178,7 @@ def read(text: str, environ: Mapping[str, str]) -> Document:
         _kind(root, "teams", "a team", _team, "slug"),
         _kind(root, "projects", "a project", _project, "slug"),
         _kind(root, "providers", "a provider", _provider, "name"),
+        _kind(root, "routing_policies", "a routing policy", read_policy, "name"),
         _kind(root, "virtual_keys", "a virtual key", _virtual_key, "name"),
         _kind(root, "budgets", "a budget", _budget, "name"),
         _kind(root, "ingestion_sources", "an ingestion source", _source, "name"),
@@ -282,7 +286,8 @@ def _virtual_key(entry: Entry) -> VirtualKey:
         providers,
         entry.texts("tags"),
         secret,
-        {name: entry.free(name) for name in KEY_SECTIONS},
+        {name: entry.free(name) for name in KEY_SECTIONS} | read_key_sections(entry),
+        entry.optional("routing_policy"),
     )
 
 
@@ -317,7 +322,7 @@ def _target(entry: Entry, scope: str) -> str:
     if scope == "organization" or not scope:
         return ""
     if not target:
-        wanted = _TARGETS.get(scope, "source type")
+        wanted = TARGETS.get(scope, "source type")
         entry.wrong("scope", f"with `scope: {scope}` the field `target` must name the {wanted}")
     return target.lower() if scope == "principal" else target
 
@@ -351,43 +356,3 @@ def _rule(entry: Entry) -> Rule:
         tuple(entry.free_list("destinations")),
         entry.choice("status", ("active", "disabled"), "active"),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """A name on one line that must exist: its kind is a word such as ``team``."""
-
-    line: int
-    kind: str
-    name: str
-
-
-def references(document: Document) -> Iterable[Reference]:
-    """Return every reference that the file makes."""
-    for project in document.projects:
-        yield Reference(project.line, "team", project.team)
-    for key in document.virtual_keys:
-        yield Reference(key.line, "project", key.project)
-        if key.principal:
-            yield Reference(key.line, "user", key.principal)
-        for provider in key.providers:
-            yield Reference(key.line, "provider", provider)
-    for source in document.ingestion_sources:
-        if source.team:
-            yield Reference(source.line, "team", source.team)
-    scopes: list[Budget | Rule] = [*document.budgets, *document.anomaly_rules]
-    for scoped in scopes:
-        if scoped.scope in _TARGETS:
-            yield Reference(scoped.line, _TARGETS[scoped.scope], scoped.target)
-
-
-def declared(document: Document) -> dict[str, set[str]]:
-    """Return the names that the file declares, by the kind a reference uses."""
-    return {
-        "team": {t.slug for t in document.teams},
-        "project": {p.slug for p in document.projects},
-        "user": {u.email for u in document.users},
-        "provider": {p.name for p in document.providers},
-        "virtual key": {k.name for k in document.virtual_keys},
-        "ingestion source": {s.name for s in document.ingestion_sources},
-    }

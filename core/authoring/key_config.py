@@ -10,6 +10,13 @@ from typing import Any
 from core.authoring.guardrails import attachments_error
 from core.authoring.policy_rule_sets import policy_rules_error
 from core.authoring.rate_limits import rate_limits_error
+from core.authoring.routing_config import (
+    aliases_error,
+    fallback_error,
+    mode_error,
+    models_error,
+    policy_error,
+)
 from core.authoring.validation import Complaints
 from rules.cache_mode import key_section_error
 
@@ -31,9 +38,14 @@ def _cache(_organization_id: str, value: Any) -> str:
 
 SECTIONS: Mapping[str, Check] = {
     "cache": _cache,
+    "fallback": fallback_error,
     "guardrails": attachments_error,
+    "model_aliases": aliases_error,
+    "models_allowed": models_error,
     "policy_rules": _policy_rules,
     "rate_limits": _rate_limits,
+    "routing_mode": mode_error,
+    "routing_policy_id": policy_error,
 }
 
 

@@ -10,6 +10,7 @@ from core.models.operations import AuditRow, JobHeartbeat
 from core.models.organization import Member, OneTimeLink, Organization, Project, Team, User
 from core.models.permissions import CustomRole, Group, GroupMember, RoleBinding, TeamMember
 from core.models.principals import ApiKey, Department, Invitation, ServiceAccount
+from core.models.routing import RoutingPolicy
 from core.models.tracing import SpanBatch, TraceDestination
 
 ALL_MODELS = (
@@ -30,6 +31,7 @@ ALL_MODELS = (
     ApiKey,
     Provider,
     VirtualKey,
+    RoutingPolicy,
     ChangeEvent,
     PolicyRuleSet,
     CacheRule,
@@ -80,6 +82,7 @@ __all__ = [
     "Project",
     "Provider",
     "RoleBinding",
+    "RoutingPolicy",
     "ServiceAccount",
     "SpanBatch",
     "Team",

@@ -11,10 +11,11 @@ from typing import Any
 
 import jwt
 
+from core.authoring import routing_policies
 from core.authoring.providers import SANDBOX, credential_of
 from core.clock import to_ms
 from core.database import connection
-from core.models import Budget, LimitPeriod, Project, Provider, VirtualKey
+from core.models import Budget, LimitPeriod, Project, Provider, RoutingPolicy, VirtualKey
 from core.secrets import Sealer, SealError, Secret
 from rules.windows import Window, period
 from webapp.queries.bundle_checks import Checks
@@ -43,21 +44,24 @@ class Bundle:
 
 
 def bundle_of(key: VirtualKey, sealers: Sealers, now: datetime) -> Bundle:
-    """Return the bundle of a key as of now, in seven statements."""
+    """Return the bundle of a key as of now, in eight statements."""
     with connection():
         project: Project = Project.get_by_id(key.project_id)
         providers = _providers(key)
         budgets = _budgets(key, project)
         checks = Checks(key, project)
+        policy = routing_policies.applying_to(key, project)
         settled = _settled(budgets, now)
     config = {
         **_identity(key, project),
         "providers": [told for row in providers if (told := _provider(row, sealers))],
         "budgets": [_budget(row, settled, now) for row in budgets],
         "config": key.config,
+        "routing_policy": None if policy is None else _routing_policy(policy),
         **checks.told(sealers.stored, sealers.travelling),
     }
-    return Bundle(config, _etag(key, project, [*providers, *budgets, *checks.rows]))
+    rows = [*providers, *budgets, *checks.rows, *([policy] if policy else [])]
+    return Bundle(config, _etag(key, project, rows))
 
 
 def claims_of(config: dict[str, Any], secret: Secret, now: datetime) -> str:
@@ -129,6 +133,17 @@ def _provider(row: Provider, sealers: Sealers) -> dict[str, Any] | None:
         "allow_private": row.is_operator_address or row.type == SANDBOX,
         "settings": row.settings,
         "rate_limits": row.rate_limits,
+    }
+
+
+def _routing_policy(row: RoutingPolicy) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "name": row.name,
+        "strategy": row.strategy,
+        "provider_ids": row.provider_ids,
+        "models_allowed": row.models_allowed,
+        "model_aliases": row.model_aliases,
     }
 
 

@@ -7,14 +7,24 @@ from pathlib import Path
 
 import pytest
 
-from cli.apply.changes import Keys, Result, carry_out
+from cli.apply.changes import carry_out
 from cli.apply.command import apply_file
 from cli.apply.entries import Mistakes
+from cli.apply.result import Keys, Result
 from cli.apply.shape import read
 from cli.problems import Stopped
 from core.authoring import first_run, people, virtual_keys
 from core.database import database
-from core.models import AuditRow, Budget, Organization, Provider, Team, User, VirtualKey
+from core.models import (
+    AuditRow,
+    Budget,
+    Organization,
+    Provider,
+    RoutingPolicy,
+    Team,
+    User,
+    VirtualKey,
+)
 from core.secrets import Secret, sealer_for
 from core.settings import load
 
@@ -250,3 +260,62 @@ def test_a_first_file_with_an_impossible_slug_names_its_line(db: str) -> None:
     ((line, sentence),) = mistakes("teams: []\norganization: {name: Acme, slug: Not A Slug}\n")
     assert line == 2
     assert sentence.startswith("organization Not A Slug: slug: Use up to 63")
+
+
+ROUTED = """\
+organization: {name: Acme, slug: acme}
+teams: [{name: Engineering, slug: eng}]
+projects: [{name: Coding, slug: coding, team: eng}]
+providers:
+  - {name: main, type: custom, base_url: "http://127.0.0.1:9001/v1"}
+  - {name: spare, type: custom, base_url: "http://127.0.0.1:9002/v1"}
+routing_policies:
+  - {name: coding, scope: project, target: coding, providers: [spare, main], strategy: round_robin, default: true,
+     models_allowed: [gpt-*], model_aliases: {fast: main/gpt-4o-mini}}
+virtual_keys:
+  - name: one
+    project: coding
+    providers: [main, spare]
+    routing_mode: policy
+    routing_policy: coding
+    models_allowed: [gpt-4o*]
+    model_aliases: {smart: {main: gpt-4o, spare: gpt-4o-mini}}
+    fallback: {max_attempts: 2, timeout_ms: 5000}
+"""
+
+
+def test_a_file_says_how_keys_are_routed(db: str) -> None:
+    assert verbs(applied(ROUTED)) == {"created"}
+    policy = RoutingPolicy.get(RoutingPolicy.name == "coding")
+    names = {row.id: row.name for row in Provider.select()}
+    assert [names[provider_id] for provider_id in policy.provider_ids] == ["spare", "main"]
+    assert (policy.scope, policy.strategy, policy.is_default) == ("project", "round_robin", True)
+    assert policy.model_aliases == {"fast": "main/gpt-4o-mini"}
+    assert VirtualKey.get(VirtualKey.name == "one").config == {
+        "fallback": {"max_attempts": 2, "timeout_ms": 5000},
+        "model_aliases": {"smart": {"main": "gpt-4o", "spare": "gpt-4o-mini"}},
+        "models_allowed": ["gpt-4o*"],
+        "routing_mode": "policy",
+        "routing_policy_id": policy.id,
+    }
+    assert verbs(applied(ROUTED)) == {"unchanged"}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ("providers: [spare, main]", "providers: []", "at least one provider"),
+        ("providers: [spare, main]", "providers: [sapre]", "no provider `sapre`"),
+        ("target: coding, prov", "target: codign, prov", "no project `codign`"),
+        ("strategy: round_robin", "strategy: random", "is not one of priority"),
+        ("routing_policy: coding", "routing_policy: codign", "no routing policy `codign`"),
+        ("routing_mode: policy", "routing_mode: off", "is not one of none"),
+        ("max_attempts: 2", "max_attempts: 20", "from 1 to 10"),
+        ("{main: gpt-4o, spare", "{mian: gpt-4o, spare", "no type mian"),
+    ],
+)
+def test_what_a_file_says_wrongly_about_routing_is_said_by_line(
+    db: str, before: str, after: str, words: str
+) -> None:
+    assert before in ROUTED
+    assert words in mistakes(ROUTED.replace(before, after))[0][1]

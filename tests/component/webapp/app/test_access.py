@@ -7,7 +7,14 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from core.authoring import api_keys, bindings, organizations, service_accounts
+from core.authoring import (
+    api_keys,
+    bindings,
+    organizations,
+    routing_policies,
+    service_accounts,
+)
+from core.authoring.routing_policies import NewRoutingPolicy
 from core.clock import utcnow
 from core.models import Member
 from core.secret_files import with_control_plane_secrets
@@ -146,6 +153,19 @@ def test_setup_state_tells_what_exists(tmp_path: Path) -> None:
     ada.post("/welcome", data={"csrf_token": form_token(ada)})
     state = ada.get("/api/governance/setup-state").json["setup"]
     assert state == empty | {"hasPersonalVKs": True, "governanceActive": True}
+
+
+def test_setup_state_tells_of_routing_policies(tmp_path: Path) -> None:
+    made = site(tmp_path)
+    org = made.org
+    new = NewRoutingPolicy("coding", "organization", org.organization.id, (org.openai.id,))
+    row = routing_policies.create(org.actor, new, utcnow())
+    ada = sign_in(made.app, "ada@acme.test")
+    state = ada.get("/api/governance/setup-state").json["setup"]
+    assert (state["hasRoutingPolicies"], state["governanceActive"]) == (True, True)
+    routing_policies.archive(org.actor, row.id, utcnow())
+    state = ada.get("/api/governance/setup-state").json["setup"]
+    assert (state["hasRoutingPolicies"], state["governanceActive"]) == (False, False)
 
 
 def test_every_answer_is_strict_and_is_not_kept(tmp_path: Path) -> None:

@@ -10,9 +10,10 @@ import orjson
 import pytest
 from werkzeug.test import TestResponse
 
-from core.authoring import budgets, providers, virtual_keys
+from core.authoring import budgets, providers, routing_policies, virtual_keys
 from core.authoring.budgets import NewBudget
 from core.authoring.providers import NewProvider
+from core.authoring.routing_policies import NewRoutingPolicy
 from core.authoring.virtual_keys import NewVirtualKey
 from core.clock import to_ms, utcnow
 from core.models import InboxRow, LedgerRow, Provider, VirtualKey
@@ -156,12 +157,12 @@ def test_resolves_a_key_to_claims_and_bundle(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("db")
-def test_a_key_without_budgets_is_resolved_in_eight_statements(tmp_path: Path) -> None:
+def test_a_key_without_budgets_is_resolved_in_nine_statements(tmp_path: Path) -> None:
     made = gateway_site(tmp_path)
     key_of(made)
     with counted() as statements:
         assert resolve(made).status_code == 200
-    assert len(statements.all()) == 8
+    assert len(statements.all()) == 9
 
 
 @pytest.mark.usefixtures("sqlite_db")
@@ -320,3 +321,37 @@ def test_refuses_batches_of_no_or_too_many_records(tmp_path: Path) -> None:
     many = {"worker": "w", "commands": [{}] * 2001}
     assert post(made, "/spend-commands", many).status_code == 400
     assert post(made, "/spend-commands", b"[]").status_code == 400
+
+
+@pytest.mark.usefixtures("db")
+def test_a_bundle_names_the_routing_policy_and_its_tag_changes_with_it(tmp_path: Path) -> None:
+    made = gateway_site(tmp_path)
+    org, key = made.org, key_of(made)
+    assert resolve(made).json["config"]["routing_policy"] is None
+    path = f"/config/{key.id}"
+    tag = get(made, path).headers["ETag"]
+    new = NewRoutingPolicy(
+        "coding",
+        "project",
+        org.project.id,
+        (org.anthropic.id,),
+        strategy="cost",
+        models_allowed=("claude-*",),
+        model_aliases={"fast": "anthropic/claude-haiku-4-5"},
+        is_default=True,
+    )
+    row = routing_policies.create(org.actor, new, utcnow())
+    answer = get(made, path, **{"If-None-Match": tag})
+    assert answer.status_code == 200
+    assert answer.json["routing_policy"] == {
+        "id": row.id,
+        "name": "coding",
+        "strategy": "cost",
+        "provider_ids": [org.anthropic.id],
+        "models_allowed": ["claude-*"],
+        "model_aliases": {"fast": "anthropic/claude-haiku-4-5"},
+    }
+    tag = answer.headers["ETag"]
+    assert get(made, path, **{"If-None-Match": tag}).status_code == 304
+    routing_policies.archive(org.actor, row.id, utcnow())
+    assert get(made, path, **{"If-None-Match": tag}).json["routing_policy"] is None

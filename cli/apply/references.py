@@ -1,0 +1,54 @@
+"""Which names a governance file uses and which it declares. Looks nothing up."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from cli.apply.routing import RoutingPolicy
+from cli.apply.shape import TARGETS, Budget, Document, Rule
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A name on one line that must exist: its kind is a word such as ``team``."""
+
+    line: int
+    kind: str
+    name: str
+
+
+def references(document: Document) -> Iterable[Reference]:
+    """Return every reference that the file makes."""
+    for project in document.projects:
+        yield Reference(project.line, "team", project.team)
+    for key in document.virtual_keys:
+        yield Reference(key.line, "project", key.project)
+        if key.principal:
+            yield Reference(key.line, "user", key.principal)
+        for provider in key.providers:
+            yield Reference(key.line, "provider", provider)
+        if key.routing_policy:
+            yield Reference(key.line, "routing policy", key.routing_policy)
+    for source in document.ingestion_sources:
+        if source.team:
+            yield Reference(source.line, "team", source.team)
+    for policy in document.routing_policies:
+        for provider in policy.providers:
+            yield Reference(policy.line, "provider", provider)
+    scopes: list[Budget | Rule | RoutingPolicy] = [*document.budgets, *document.anomaly_rules]
+    scopes += document.routing_policies
+    for scoped in scopes:
+        if scoped.scope in TARGETS:
+            yield Reference(scoped.line, TARGETS[scoped.scope], scoped.target)
+
+
+def declared(document: Document) -> dict[str, set[str]]:
+    """Return the names that the file declares, by the kind a reference uses."""
+    return {
+        "team": {t.slug for t in document.teams},
+        "project": {p.slug for p in document.projects},
+        "user": {u.email for u in document.users},
+        "provider": {p.name for p in document.providers},
+        "routing policy": {p.name for p in document.routing_policies},
+        "virtual key": {k.name for k in document.virtual_keys},
+        "ingestion source": {s.name for s in document.ingestion_sources},
+    }
