@@ -1,18 +1,17 @@
 """What the fake provider answers: a request and a behaviour in, the exact bytes and counts out.
 
-Pure: no socket, no clock. The dialects differ only in the tables and small functions below.
+Pure: no socket, no clock. What generates nothing is in `other_answers.py`.
 """
 
 import random
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
-import orjson
-
 from tests.provider.behaviour import Behaviour
+from tests.provider.dialects import GEMINI, Dialect
 from tests.provider.exchanges import Exchange, Template, Variant, read
+from tests.provider.request import Request
 
 # Non-ASCII, an escape and an emoji on purpose: a relay that decodes or re-encodes is found out.
 WORDS = [
@@ -21,23 +20,6 @@ WORDS = [
 ]
 PADS = [b"", b"q", b"Z3", b"f0K", b"xx9a", b"Lm2p7"]
 CREATED = b"1795219200"
-
-
-@dataclass(slots=True)
-class Request:
-    """A request as received; `raw_headers` keep the case and order of the wire."""
-
-    method: str
-    target: str
-    raw_headers: list[tuple[bytes, bytes]]
-    body: bytes
-    headers: dict[bytes, bytes] = field(default_factory=dict)
-    json: Any = None
-
-    @property
-    def path(self) -> str:
-        """The target without its query."""
-        return self.target.partition("?")[0]
 
 
 @dataclass(slots=True)
@@ -63,97 +45,14 @@ class Answer:
         return {**self.counted, "completion": completion}
 
 
-@dataclass(frozen=True, slots=True)
-class Dialect:
-    """Where one provider's answers are kept and how its ids and errors look."""
-
-    provider: str
-    answer_prefix: str
-    request_prefix: str
-    call_prefix: str
-    plain: str
-    stream: str
-    first_tool_index: int
-    thinks: bool
-    error_kinds: Mapping[int, tuple[str, str, str]]  # status -> type, code as JSON, message
-    error_event: bytes
-    values: Callable[[Behaviour, Request], dict[bytes, bytes]]
-
-
-def _openai_values(behaviour: Behaviour, request: Request) -> dict[bytes, bytes]:
-    told = (request.json.get("stream_options") or {}).get("include_usage") is True
-    return {b"usage_null": b',"usage":null' if told and not behaviour.no_usage else b""}
-
-
-def _anthropic_values(behaviour: Behaviour, _request: Request) -> dict[bytes, bytes]:
-    hour = behaviour.cache_write_1h
-    return {
-        b"cache_write": b"%d" % behaviour.cache_write,
-        b"cache_write_1h": b"%d" % hour,
-        b"cache_write_5m": b"%d" % (behaviour.cache_write - hour),
-    }
-
-
-_SERVER = "The server had an error while processing your request. Sorry about that!"
-OPENAI = Dialect(
-    provider="openai",
-    answer_prefix="chatcmpl-",
-    request_prefix="req_",
-    call_prefix="call_",
-    plain="chat",
-    stream="chat_stream",
-    first_tool_index=0,
-    thinks=False,
-    error_kinds={
-        400: ("invalid_request_error", "null", "Unrecognized request argument supplied: flavour"),
-        401: ("invalid_request_error", '"invalid_api_key"', "Incorrect API key provided."),
-        402: ("insufficient_quota", '"insufficient_quota"', "This account is out of credit."),
-        403: ("invalid_request_error", '"unsupported_country_region_territory"', "Not supported."),
-        404: ("invalid_request_error", '"model_not_found"', "The model does not exist."),
-        429: ("requests", '"rate_limit_exceeded"', "Rate limit reached. Please try again in 7s."),
-        503: ("server_error", "null", "The engine is currently overloaded."),
-        0: ("server_error", "null", _SERVER),
-    },
-    error_event=orjson.dumps(
-        {"error": {"message": _SERVER, "type": "server_error", "param": None, "code": None}}
-    ).join((b"data: ", b"\n\n")),
-    values=_openai_values,
-)
-ANTHROPIC = Dialect(
-    provider="anthropic",
-    answer_prefix="msg_",
-    request_prefix="req_",
-    call_prefix="toolu_",
-    plain="message",
-    stream="message_stream",
-    first_tool_index=1,
-    thinks=True,
-    error_kinds={
-        400: ("invalid_request_error", "", "messages: at least one message is required"),
-        401: ("authentication_error", "", "invalid x-api-key"),
-        402: ("billing_error", "", "Your credit balance is too low."),
-        403: ("permission_error", "", "Your API key does not have permission."),
-        404: ("not_found_error", "", "model: no such model"),
-        413: ("request_too_large", "", "Request exceeds the maximum size"),
-        429: ("rate_limit_error", "", "This request would exceed your rate limit."),
-        503: ("overloaded_error", "", "Overloaded"),
-        529: ("overloaded_error", "", "Overloaded"),
-        0: ("api_error", "", "Internal server error"),
-    },
-    error_event=b'event: error\ndata: {"type":"error","error":{"type":"overloaded_error",'
-    b'"message":"Overloaded"}}\n\n',
-    values=_anthropic_values,
-)
-
-
 def answer(dialect: Dialect, request: Request, behaviour: Behaviour) -> Answer:
     """The answer to a generation request, streamed if it asks for a stream."""
     if behaviour.status != 200:
         return error(dialect, behaviour)
     asked = request.json
-    if not isinstance(asked, dict) or not asked.get("messages"):
+    if not isinstance(asked, dict) or not any(asked.get(name) for name in dialect.asks):
         return error(dialect, Behaviour(status=400))
-    streamed = asked.get("stream") is True
+    streamed = request.streams
     tools = behaviour.tool_calls or int(_forces_a_tool(asked))
     exchange = read(
         dialect.provider,
@@ -161,14 +60,15 @@ def answer(dialect: Dialect, request: Request, behaviour: Behaviour) -> Answer:
         + ("_tools" if tools else "_thinking" if behaviour.thinking and dialect.thinks else ""),
         Variant(tools, dialect.first_tool_index, not behaviour.no_usage),
     )
-    counted = _count(request, behaviour)
-    values = _values(dialect, request, behaviour, counted)
+    counted = count(request, behaviour)
+    values = values_of(dialect, request, behaviour, counted)
     answer_id = values[b"id"].decode()
     if not streamed:
-        values[b"text"] = _text(behaviour)
+        values[b"text"] = text_of(behaviour)
         body = exchange.body.render(values)
         return Answer(200, exchange.head.render(values), body, None, answer_id, counted)
-    return _streamed(dialect, exchange, values, (behaviour, counted))
+    made = _streamed(dialect, exchange, values, (behaviour, counted))
+    return google_framed(made, request) if dialect is GEMINI else made
 
 
 def _streamed(
@@ -184,11 +84,11 @@ def _streamed(
         if event.asks_for(b"prompt") and values.get(b"usage_null") == b"":
             continue  # OpenAI sends the usage event only to those who asked
         if not event.asks_for(b"text"):
-            values[b"pad"] = PADS[len(events) % len(PADS)]
+            _number(values, len(events))
             events.append(event.render(values))
             continue
         lead, texts = len(events), behaviour.chunks
-        events += _repeated(event, values, texts)
+        events += _repeated(event, values, texts, lead)
     return Answer(
         status=200,
         head=exchange.head.render(values),
@@ -201,26 +101,46 @@ def _streamed(
     )
 
 
-def _repeated(event: Template, values: dict[bytes, bytes], times: int) -> list[bytes]:
+def google_framed(made: Answer, request: Request) -> Answer:
+    """The stream as Google frames it: events with CRLF, or one array without `alt=sse`."""
+    events = made.events or []
+    if request.query.get("alt") == "sse":
+        made.events = [event.replace(b"\n\n", b"\r\n\r\n") for event in events]
+        return made
+    made.head = made.head.replace(b"text/event-stream", b"application/json; charset=UTF-8")
+    elements = [event.removeprefix(b"data: ").rstrip() for event in events]
+    made.events = [b"[" + elements[0], *(b"\n,\r\n" + element for element in elements[1:])]
+    made.events[-1] += b"\n]\n"
+    failed = made.error_event.removeprefix(b"data: ").rstrip()
+    made.error_event = b",\r\n" + failed + b"]"
+    return made
+
+
+def _number(values: dict[bytes, bytes], number: int) -> None:
+    values[b"seq"] = b"%d" % number
+    values[b"pad"] = PADS[number % len(PADS)]
+
+
+def _repeated(event: Template, values: dict[bytes, bytes], times: int, first: int) -> list[bytes]:
     made = []
     for number in range(times):
         values[b"text"] = WORDS[number % len(WORDS)]
-        values[b"pad"] = PADS[number % len(PADS)]
+        _number(values, first + number)
         made.append(event.render(values))
     return made
 
 
-def count_tokens(request: Request, behaviour: Behaviour) -> Answer:
-    """Anthropic's answer to count_tokens."""
+def count_tokens(dialect: Dialect, name: str, request: Request, behaviour: Behaviour) -> Answer:
+    """An answer that counts a request and generates nothing."""
     if behaviour.status != 200:
-        return error(ANTHROPIC, behaviour)
-    prompt = _count(request, behaviour)["prompt"]
-    return _plain(ANTHROPIC, "count_tokens", {b"prompt": b"%d" % prompt})
+        return error(dialect, behaviour)
+    prompt = count(request, behaviour)["prompt"]
+    return plain(dialect, name, {b"prompt": b"%d" % prompt})
 
 
 def models(dialect: Dialect, behaviour: Behaviour) -> Answer:
     """The provider's list of models."""
-    return error(dialect, behaviour) if behaviour.status != 200 else _plain(dialect, "models", {})
+    return error(dialect, behaviour) if behaviour.status != 200 else plain(dialect, "models", {})
 
 
 def error(dialect: Dialect, behaviour: Behaviour) -> Answer:
@@ -234,7 +154,7 @@ def error(dialect: Dialect, behaviour: Behaviour) -> Answer:
         b"code": code.encode(),
         b"message": message.encode(),
     }
-    made = _plain(dialect, "error", values)
+    made = plain(dialect, "error", values)
     made.status = status
     for name, value in (
         (b"retry-after", behaviour.retry_after),
@@ -245,27 +165,33 @@ def error(dialect: Dialect, behaviour: Behaviour) -> Answer:
     return made
 
 
-def _plain(dialect: Dialect, name: str, values: dict[bytes, bytes]) -> Answer:
-    exchange = read(dialect.provider, name, Variant())
-    values[b"request_id"] = dialect.request_prefix.encode() + _unique()
+def plain(dialect: Dialect, name: str, values: dict[bytes, bytes], usage: bool = True) -> Answer:
+    """The exchange of that name with these values in it."""
+    exchange = read(dialect.provider, name, Variant(usage=usage))
+    values[b"request_id"] = dialect.request_prefix.encode() + unique_id()
     return Answer(200, exchange.head.render(values), exchange.body.render(values))
 
 
-def _values(
+def values_of(
     dialect: Dialect, request: Request, behaviour: Behaviour, counted: dict[str, int]
 ) -> dict[bytes, bytes]:
-    unique = _unique()
-    names = _tool_names(request.json)
+    """What stands in the gaps of an exchange."""
+    unique = unique_id()
+    names = _tool_names(request.json if isinstance(request.json, dict) else {})
     values = {
         b"id": dialect.answer_prefix.encode() + unique,
+        b"unique": unique,
+        b"full_text": text_of(behaviour),
         b"request_id": dialect.request_prefix.encode() + unique,
         b"created": CREATED,
-        b"model": str(request.json.get("model", "")).partition("#")[0].encode(),
+        b"model": request.model.partition("#")[0].encode(),
         b"prompt": b"%d" % counted["prompt"],
         b"completion": b"%d" % counted["completion"],
         b"total": b"%d" % (counted["prompt"] + counted["completion"]),
         b"cached": b"%d" % counted["cached"],
+        b"cache_write": b"%d" % behaviour.cache_write,
         b"reasoning": b"%d" % counted["reasoning"],
+        b"answered": b"%d" % max(0, counted["completion"] - counted["reasoning"]),
     }
     for number in range(behaviour.tool_calls or 1):
         values[b"tool_name_%d" % number] = names[number % len(names)]
@@ -278,7 +204,7 @@ def _values(
     return values
 
 
-def _count(request: Request, behaviour: Behaviour) -> dict[str, int]:
+def count(request: Request, behaviour: Behaviour) -> dict[str, int]:
     """Deterministic counts: four bytes a prompt token, one token a chunk, unless scripted."""
     prompt, completion = behaviour.prompt, behaviour.completion
     return {
@@ -290,7 +216,8 @@ def _count(request: Request, behaviour: Behaviour) -> dict[str, int]:
     }
 
 
-def _text(behaviour: Behaviour) -> bytes:
+def text_of(behaviour: Behaviour) -> bytes:
+    """The text of an unstreamed answer."""
     text = b"".join(WORDS[number % len(WORDS)] for number in range(behaviour.chunks))
     return (
         text + b" lorem" * max(0, (behaviour.body_bytes - len(text)) // 6 + 1)
@@ -303,16 +230,24 @@ def _forces_a_tool(asked: dict[str, Any]) -> bool:
     choice = asked.get("tool_choice")
     if isinstance(choice, dict):
         choice = choice.get("type")
-    return bool(asked.get("tools")) and choice in ("required", "any", "tool", "function")
+    config = asked.get("toolConfig") or asked.get("tool_config") or {}
+    mode = (config.get("functionCallingConfig") or {}).get("mode", "")
+    is_forced = choice in ("required", "any", "tool", "function") or mode.upper() == "ANY"
+    return bool(asked.get("tools")) and is_forced
 
 
 def _tool_names(asked: dict[str, Any]) -> list[bytes]:
-    tools = asked.get("tools") or []
-    names = [(tool.get("function") or tool).get("name", "tool").encode() for tool in tools]
-    return names or [b"get_weather"]
+    names = []
+    for tool in asked.get("tools") or []:
+        declared = tool.get("functionDeclarations") or tool.get("function_declarations")
+        names += [
+            one["name"] for one in declared or [tool.get("function") or tool] if "name" in one
+        ]
+    return [name.encode() for name in names] or [b"get_weather"]
 
 
-def _unique() -> bytes:
+def unique_id() -> bytes:
+    """Random hex that no other answer has."""
     return b"%029x" % random.getrandbits(116)
 
 

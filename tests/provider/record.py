@@ -15,7 +15,8 @@ from typing import Any
 
 import orjson
 
-from tests.provider.answers import Answer, Request
+from tests.provider.answers import Answer
+from tests.provider.request import Request
 
 KEPT_CALLS = 20_000
 KEPT_BODY_BYTES = 64 * 1024
@@ -65,7 +66,6 @@ class Record:
 
     def accept(self, request: Request, connection: int, behaviour: str) -> Call:
         """The new record of a request that was read whole."""
-        asked = request.json if isinstance(request.json, dict) else {}
         small = len(request.body) <= KEPT_BODY_BYTES
         call = Call(
             number=next(self._numbers),
@@ -76,8 +76,8 @@ class Record:
             body_sha256=hashlib.sha256(request.body).hexdigest(),
             body_bytes=len(request.body),
             body=request.body.decode("utf-8", "backslashreplace") if small else None,
-            model=str(asked.get("model", "")),
-            stream=asked.get("stream") is True,
+            model=request.model,
+            stream=request.streams,
             behaviour=behaviour,
             started_at=time.time(),
         )

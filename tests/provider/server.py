@@ -10,15 +10,39 @@ import httptools
 import orjson
 import trio
 
-from tests.provider import answers
-from tests.provider.answers import ANTHROPIC, OPENAI, Answer, Dialect, Request
+from tests.provider import answers, other_answers
+from tests.provider.answers import Answer
 from tests.provider.behaviour import NORMAL, Behaviour, parse
 from tests.provider.delivery import Delivery
+from tests.provider.dialects import (
+    ANTHROPIC,
+    COMPACT,
+    COMPLETIONS,
+    GEMINI,
+    OPENAI,
+    RESPONSES,
+    dialect_of,
+)
 from tests.provider.record import Record
+from tests.provider.request import Request
 from tests.provider.wire import ClientLeftError, Connection
 
 BACKLOG = 4096
-_KEY_HEADERS = (b"authorization", b"x-api-key")
+_KEY_HEADERS = (b"authorization", b"x-api-key", b"x-goog-api-key", b"api-key")
+_GENERATES = {
+    "/v1/chat/completions": OPENAI,
+    "/v1/messages": ANTHROPIC,
+    "/v1/responses": RESPONSES,
+    "/v1/completions": COMPLETIONS,
+}
+_OTHERS = {
+    "/v1/embeddings": other_answers.embedding,
+    "/v1/moderations": other_answers.moderation,
+    "/v1/images/generations": other_answers.image,
+    "/v1/audio/speech": other_answers.speech,
+    "/v1/audio/transcriptions": other_answers.transcription,
+    "/v1/audio/translations": other_answers.transcription,
+}
 _NO_CONTENT = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
 
 
@@ -89,8 +113,7 @@ class Provider:
 
     def _behaviour(self, request: Request) -> tuple[str, Behaviour]:
         script = request.headers.get(b"x-fake-behaviour", b"").decode("latin-1")
-        if not script and isinstance(request.json, dict):
-            script = str(request.json.get("model", "")).partition("#")[2]
+        script = script or request.model.partition("#")[2]
         if not script and self._scripts:
             script, left = self._scripts[0]
             if left is not None:
@@ -100,17 +123,23 @@ class Provider:
         return script, parse(script) if script else NORMAL
 
     def _answer(self, request: Request, behaviour: Behaviour) -> Answer:
-        dialect = _dialect(request)
+        dialect = dialect_of(request)
         if not any(request.headers.get(name) for name in _KEY_HEADERS):
             return answers.error(dialect, Behaviour(status=401))
+        if request.method == "POST" and request.action:
+            return _gemini(request, behaviour)
+        if request.method == "POST" and request.path in _GENERATES:
+            return answers.answer(_GENERATES[request.path], request, behaviour)
+        if request.method == "POST" and request.path in _OTHERS:
+            return _OTHERS[request.path](request, behaviour)
         match request.method, request.path:
-            case ("POST", "/v1/chat/completions"):
-                return answers.answer(OPENAI, request, behaviour)
-            case ("POST", "/v1/messages"):
-                return answers.answer(ANTHROPIC, request, behaviour)
             case ("POST", "/v1/messages/count_tokens"):
-                return answers.count_tokens(request, behaviour)
-            case ("GET", "/v1/models"):
+                return answers.count_tokens(ANTHROPIC, "count_tokens", request, behaviour)
+            case ("POST", "/v1/responses/input_tokens"):
+                return answers.count_tokens(RESPONSES, "response_tokens", request, behaviour)
+            case ("POST", "/v1/responses/compact"):
+                return answers.answer(COMPACT, request, behaviour)
+            case ("GET", "/v1/models" | "/v1beta/models"):
                 return answers.models(dialect, behaviour)
         return answers.error(dialect, Behaviour(status=404))
 
@@ -145,10 +174,15 @@ class Provider:
         return _ok(b"{}")
 
 
-def _dialect(request: Request) -> Dialect:
-    if request.path.startswith("/v1/messages") or b"anthropic-version" in request.headers:
-        return ANTHROPIC
-    return OPENAI
+def _gemini(request: Request, behaviour: Behaviour) -> Answer:
+    match request.action:
+        case "generateContent" | "streamGenerateContent":
+            return answers.answer(GEMINI, request, behaviour)
+        case "countTokens":
+            return answers.count_tokens(GEMINI, "count", request, behaviour)
+        case "embedContent" | "batchEmbedContents":
+            return other_answers.gemini_embedding(request, behaviour)
+    return answers.error(GEMINI, Behaviour(status=404))
 
 
 def _ok(body: bytes) -> bytes:

@@ -11,7 +11,7 @@ import httptools
 import orjson
 import trio
 
-from tests.provider.answers import Request
+from tests.provider.request import Request
 
 READ_BYTES = 256 * 1024
 
