@@ -7,7 +7,8 @@ from tests.provider.handle import FakeProvider
 
 OPENAI_UPSTREAM_KEY = "sk-provider-openai-3b1c9e7f"
 ANTHROPIC_UPSTREAM_KEY = "sk-ant-provider-8d2f4a6e"
-# A person's key and a service's key, both with both providers.
+GEMINI_UPSTREAM_KEY = "AIzaProvider-4c7e1b9d"
+# A person's key and a service's key, both with all three providers.
 DEV_KEY = "lw_vk_live_01JTESTDEVKEY000000000000Q"
 CI_KEY = "lw_vk_live_01JTESTCKEY0000000000000ZQ"
 SOURCE_SECRET = "lw_is_test-agents-0123456789abcdefghijk"
@@ -18,6 +19,7 @@ SECRETS: Mapping[str, str] = {
     "ACME_ADMIN_PASSWORD": ADMIN_PASSWORD,
     "UPSTREAM_OPENAI_KEY": OPENAI_UPSTREAM_KEY,
     "UPSTREAM_ANTHROPIC_KEY": ANTHROPIC_UPSTREAM_KEY,
+    "UPSTREAM_GEMINI_KEY": GEMINI_UPSTREAM_KEY,
     "VK_DEV": DEV_KEY,
     "VK_CI": CI_KEY,
     "SRC_AGENTS": SOURCE_SECRET,
@@ -58,7 +60,7 @@ def governance_file(provider: FakeProvider, options: StackOptions) -> str:
     """Return the governance file of a stack whose providers are the fake one."""
     budgets = "\n".join(f"  - {budget}" for budget in options.budgets)
     rule = _RULE % options.rule_floor_usd if options.slack_url else ""
-    providers = "providers: [openai-main, anthropic-main]"
+    providers = "providers: [openai-main, anthropic-main, gemini-main]"
     dev, ci = (f", {e}" if (e := options.key_extras.get(k)) else "" for k in ("dev-cli", "ci"))
     return f"""\
 organization: {{name: Acme, slug: acme}}
@@ -70,6 +72,7 @@ projects: [{{name: Coding tools, slug: coding, team: eng}}]
 providers:
   - {{name: openai-main, type: openai, base_url: "{provider.url}/v1", api_key_env: UPSTREAM_OPENAI_KEY}}
   - {{name: anthropic-main, type: anthropic, base_url: "{provider.url}", api_key_env: UPSTREAM_ANTHROPIC_KEY}}
+  - {{name: gemini-main, type: gemini, base_url: "{provider.url}", api_key_env: UPSTREAM_GEMINI_KEY}}
 virtual_keys:
   - {{name: dev-cli, project: coding, principal: dev@acme.test, {providers}, secret_env: VK_DEV{dev}}}
   - {{name: ci, project: coding, {providers}, secret_env: VK_CI{ci}}}

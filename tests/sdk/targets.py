@@ -11,9 +11,16 @@ import anthropic
 import httpx
 import httpx2
 import openai
+from google import genai
+from google.genai import types as genai_types
 
 from tests.provider.handle import FakeProvider
-from tests.stack_config import ANTHROPIC_UPSTREAM_KEY, DEV_KEY, OPENAI_UPSTREAM_KEY
+from tests.stack_config import (
+    ANTHROPIC_UPSTREAM_KEY,
+    DEV_KEY,
+    GEMINI_UPSTREAM_KEY,
+    OPENAI_UPSTREAM_KEY,
+)
 
 TIMEOUT_SECONDS = 10
 
@@ -24,7 +31,7 @@ class Sent:
 
     bodies: list[bytes] = field(default_factory=list)
 
-    def note(self, request: httpx2.Request) -> None:
+    def note(self, request: httpx2.Request | httpx.Request) -> None:
         """Event hook of a client."""
         self.bodies.append(request.content)
 
@@ -41,6 +48,7 @@ class Target:
     provider: FakeProvider
     openai_key: str
     anthropic_key: str
+    gemini_key: str
     through_gateway: bool
     sent: Sent = field(default_factory=Sent)
 
@@ -86,6 +94,16 @@ class Target:
             api_key=self.anthropic_key,
         )
 
+    def gemini_client(self, **options: Any) -> genai.Client:
+        """A client that never retries, so that a test sees each answer."""
+        client = httpx.Client(
+            timeout=TIMEOUT_SECONDS, event_hooks={"request": [self.sent.note]}, trust_env=False
+        )
+        http = genai_types.HttpOptions(
+            base_url=self.url, httpx_client=client, **options.pop("http", {})
+        )
+        return genai.Client(http_options=http, **{"api_key": self.gemini_key, **options})
+
     def raw(self) -> httpx.Client:
         """A plain HTTP client without any header of its own beyond the necessary."""
         return httpx.Client(base_url=self.url, timeout=TIMEOUT_SECONDS, trust_env=False)
@@ -100,12 +118,19 @@ class Target:
 
 def straight(provider: FakeProvider) -> Target:
     """The provider itself, with its own keys."""
-    return Target(provider.url, provider, OPENAI_UPSTREAM_KEY, ANTHROPIC_UPSTREAM_KEY, False)
+    return Target(
+        provider.url,
+        provider,
+        OPENAI_UPSTREAM_KEY,
+        ANTHROPIC_UPSTREAM_KEY,
+        GEMINI_UPSTREAM_KEY,
+        False,
+    )
 
 
 def through(gateway_url: str, provider: FakeProvider) -> Target:
-    """The gateway in front of the provider, with one virtual key for both dialects."""
-    return Target(gateway_url, provider, DEV_KEY, DEV_KEY, True)
+    """The gateway in front of the provider, with one virtual key for all dialects."""
+    return Target(gateway_url, provider, DEV_KEY, DEV_KEY, DEV_KEY, True)
 
 
 def headers_of(call: dict[str, Any]) -> dict[str, str]:

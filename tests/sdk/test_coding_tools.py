@@ -15,15 +15,29 @@ RECORDED = [
     "aider_commit_message",
     "opencode_chat_stream",
     "opencode_messages_stream",
+    "opencode_responses_stream",
+    "opencode_gemini_stream",
+    "codex_turn",
+    "codex_classic_turn",
+    "codex_compaction",
+    "gemini_cli_turn",
+    "gemini_cli_router",
+    "aider_gemini",
+    "google_genai_embed",
+    "openai_sdk_embeddings",
 ]
 # A gateway sets these itself; all others are the business of client and provider.
-HOP_OR_CREDENTIAL = {"host", "connection", "content-length", "authorization", "x-api-key"}
+HOP_OR_CREDENTIAL = {
+    *("host", "connection", "content-length"),
+    *("authorization", "x-api-key", "x-goog-api-key"),
+}
 REWRITTEN_HEADERS = {"accept-encoding"}
 
 
 def key_for(target: Target, request: RawRequest) -> str:
-    is_openai = "/chat/" in request.line
-    return target.openai_key if is_openai else target.anthropic_key
+    if "/messages" in request.line:
+        return target.anthropic_key
+    return target.gemini_key if "/models/" in request.line else target.openai_key
 
 
 def send(target: Target, request: RawRequest, script: str = "") -> RawAnswer:
@@ -133,3 +147,53 @@ def test_other_framings_of_an_answer_arrive_whole(target: Target, script: str) -
         )
     call = target.provider.last_call()
     assert hashlib.sha256(answer.content).hexdigest() == call["answer_sha256"]
+
+
+def test_codex_asks_for_a_websocket_first_and_is_sent_to_plain_http(gateway: Target) -> None:
+    """Any status but 426 would cost it seven handshakes at each start."""
+    with gateway.raw() as client:
+        answer = client.get(
+            "/v1/responses",
+            headers={
+                "authorization": f"Bearer {gateway.openai_key}",
+                "upgrade": "websocket",
+                "connection": "upgrade",
+                "openai-beta": "responses_websockets=2026-02-06",
+            },
+        )
+    assert answer.status_code == 426
+
+
+def test_codex_closes_behind_the_terminal_event_and_has_a_whole_answer(target: Target) -> None:
+    request = RawRequest.read("codex_turn")
+    host = target.url.removeprefix("http://")
+    sent = request.on_the_wire(host, target.openai_key, {"x-fake-behaviour": "chunks=4,prompt=7"})
+    with exchange(target.url, sent) as stream:
+        while b"event: response.completed" not in stream.answer.body and stream.read_some():
+            pass
+    target.provider.wait_for(lambda state: state["open_streams"] == 0)
+    assert target.provider.last_call()["outcome"] == "completed"
+
+
+@pytest.mark.parametrize(
+    ("headers", "name"),
+    [
+        ({"x-goog-api-key": ""}, "models"),
+        ({"x-api-key": "", "anthropic-version": "2026-10-21"}, "data"),
+        ({"authorization": "Bearer "}, "data"),
+    ],
+)
+def test_one_address_lists_models_in_the_form_of_three_apis(
+    gateway: Target, headers: dict[str, str], name: str
+) -> None:
+    given = {
+        header: value + gateway.openai_key if header != "anthropic-version" else value
+        for header, value in headers.items()
+    }
+    with gateway.raw() as client:
+        told = client.get("/v1/models", headers=given).json()
+        assert told[name]
+        one = told[name][0]
+        key = one.get("id") or one["name"].removeprefix("models/")
+        again = client.get(f"/v1/models/{key}", headers=given).json()
+    assert again == one
