@@ -2,7 +2,7 @@
 
 import enum
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -89,6 +89,10 @@ class Call:
     meter: Meter | None = None
     converters: Sequence[Converter] = ()
     """What stands between the meter and the client, in order; none where bytes pass as they are."""
+    asking: Callable[[], Awaitable[list[bytes]]] | None = None
+    """What the last converter asks of others about what it has taken; returns what may go then."""
+    own_headers: Sequence[tuple[bytes, bytes]] = ()
+    """What stages add to the headers of the answer."""
     has_started = False
     """The client has got a part of the answer, so its status can't change any more."""
     has_delivered_end = False

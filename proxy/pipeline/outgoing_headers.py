@@ -85,7 +85,7 @@ def answer_lines(gateway: Gateway, call: Call) -> bytes:
         "x-langwatch-cache-mode: respect\r\n"
         f"x-langwatch-fallback-count: {call.fallback_count}\r\n"
     ).encode("ascii", "backslashreplace")
-    more: Headers = []
+    more: Headers = [*call.own_headers]
     tracestate = call.incoming.get(b"tracestate")
     if tracestate:
         more.append((b"tracestate", tracestate))

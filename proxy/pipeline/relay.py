@@ -68,6 +68,8 @@ async def _pass_on(
         more = problem is not None or not is_last
         if call.converters:
             shown = _converted(call.converters, shown, more)
+            if call.asking is not None:
+                shown = [*shown, *await call.asking()]
         if watch is not None:
             watch.see(shown)
         if shown or not more:

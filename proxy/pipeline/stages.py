@@ -14,6 +14,7 @@ from proxy.pipeline.attempts import dispatch
 from proxy.pipeline.authenticate import authenticate
 from proxy.pipeline.call import Call, Outcome
 from proxy.pipeline.endings import BrokenAnswer, conclude
+from proxy.pipeline.guard import guard_answer, guard_request
 from proxy.pipeline.limits import limits
 from proxy.pipeline.observe import record
 from proxy.pipeline.outgoing_headers import standing_headers, trace_headers
@@ -28,9 +29,16 @@ LOG = logging.getLogger(__name__)
 
 Stage = Callable[[Gateway, Call], Awaitable[None] | None]
 
-DECIDE: tuple[Stage, ...] = (authenticate, read, route, policy, limits)
+DECIDE: tuple[Stage, ...] = (
+    authenticate,
+    read,
+    route,
+    policy,
+    guard_request,
+    limits,
+)
 """What is settled before a provider is called. A policy or a guard is a stage between these."""
-STAGES: tuple[Stage, ...] = (*DECIDE, dispatch, relay)
+STAGES: tuple[Stage, ...] = (*DECIDE, dispatch, guard_answer, relay)
 
 _STREAMS = (StreamMeter, HidingMeter, ArrayMeter)
 _EXPECTED = (Refused, UpstreamLost, BrokenAnswer, ClientGone, AbortConnection, LeashPulled)

@@ -113,24 +113,27 @@ class HoldBack(Generic[_Path]):
             self._alone.append(channel)
             return channel
         found = self._channels.get(piece.channel)
-        if found is None or found.is_closed:
+        if found is None:
             found = self._channels[piece.channel] = _Channel(
                 is_judged_whole=piece.is_judged_whole, is_signed=piece.is_signed
             )
         return found
 
-    def close(self, channel: Hashable) -> None:
-        """Say that a channel is complete."""
-        found = self._channels.get(channel)
-        if found is not None and not found.is_closed:
-            found.is_closed = True
-            self._alone.append(found)
-            del self._channels[channel]
+    def close(self, name: Hashable) -> None:
+        """Say that a channel is complete, or every channel whose name is a tuple that begins with this."""
+        for channel in list(self._channels):
+            if channel == name or (isinstance(channel, tuple) and channel[0] == name):
+                self._close(channel)
 
     def close_all(self) -> None:
         """Say that every channel is complete."""
-        for name in list(self._channels):
-            self.close(name)
+        for channel in list(self._channels):
+            self._close(channel)
+
+    def _close(self, name: Hashable) -> None:
+        channel = self._channels.pop(name)
+        channel.is_closed = True
+        self._alone.append(channel)
 
     def due(self) -> list[Window]:
         """Return what is to be judged now; each must be given to ``judged`` before more is added."""

@@ -1,0 +1,174 @@
+"""Converters that let an answer pass only as far as its guardrails have judged it: streams and whole bodies."""
+
+from core.fault import Refused
+from proxy.dialects.event_stream import EventSplitter, data_of
+from proxy.guarding.events import Reader
+from proxy.guarding.judge import Judge
+from proxy.guarding.texts import Text, Unreadable, answer_texts, parsed, with_texts
+from proxy.splice_at import Path
+from rules.guardrails.hold_back import HoldBack, Released, TooMuchHeld
+
+MAX_EVENT_BYTES = 4 * 1024 * 1024
+MAX_BODY_BYTES = 32 * 1024 * 1024
+_NOT_READABLE = "unreadable"
+
+
+class StreamGuard:
+    """Holds the events of a stream back until their texts are judged; passes whole events only.
+
+    With an evaluator among the guardrails ``take`` and ``finish`` only collect, and ``ask`` judges.
+    """
+
+    at_boundary = True
+
+    def __init__(self, judge: Judge, read: Reader) -> None:
+        self._judge = judge
+        self._read = read
+        self._splitter = EventSplitter(MAX_EVENT_BYTES)
+        self._held: HoldBack[Path] = HoldBack(judge.window_characters, judge.overlap_characters)
+        self._sees_end = False
+        self.has_ended = False
+
+    def take(self, pieces: list[bytes]) -> list[bytes]:
+        """Return what may go of what has come. Raises Refused."""
+        for piece in pieces:
+            for event in self._splitter.feed(piece):
+                self._add(event)
+            if self._splitter.skipped_bytes:
+                # What was too long to be kept can't be passed on either, whatever fails open.
+                raise self._judge.too_large()
+        return [] if self._judge.asks else self._let_go()
+
+    def finish(self) -> list[bytes]:
+        """Return the rest. Raises Refused."""
+        tail = self._splitter.tail
+        if tail:
+            self._add(tail)
+        self._held.close_all()
+        self._sees_end = True
+        return [] if self._judge.asks else self._let_go()
+
+    async def ask(self) -> list[bytes]:
+        """Judge what has come, asking evaluators, and return what may go. Raises Refused."""
+        for window in self._held.due():
+            self._held.judged(window, await self._judge.window_asked(window))
+        return self._released()
+
+    def _let_go(self) -> list[bytes]:
+        for window in self._held.due():
+            self._held.judged(window, self._judge.window(window))
+        return self._released()
+
+    def _released(self) -> list[bytes]:
+        shown = b"".join(map(rewritten, self._held.release()))
+        self.has_ended = self._sees_end and self._held.is_empty
+        if self.has_ended:
+            self._judge.conclude()
+        return [shown] if shown else []
+
+    def _add(self, event: bytes) -> None:
+        data = data_of(event)
+        if data is None or not data.strip():
+            self._held.add(event)
+            return
+        try:
+            told = self._read(data)
+            self._held.add(event, told.pieces)
+        except Unreadable:
+            self._judge.unreadable(_NOT_READABLE)
+            self._held.add(event)
+            return
+        except TooMuchHeld:
+            raise self._judge.too_large() from None
+        if told.closes_all:
+            self._held.close_all()
+        for channel in told.closes:
+            self._held.close(channel)
+        self._sees_end = self._sees_end or told.is_end
+
+
+def rewritten(released: Released[Path]) -> bytes:
+    """Return an event with its texts replaced where they are to be, and no other byte of its data."""
+    event = released.event
+    if not released.changes:
+        return event
+    start = event.find(b"data:")
+    if event.count(b"data:", start) == 1 or data_of(event) in event:  # type: ignore[operator]
+        return with_texts(event, released.changes, start + len(b"data:"))
+    # Data over several lines becomes one line; between lines JSON has nothing but blanks.
+    lines = [line for line in event.splitlines() if line and not line.startswith(b"data:")]
+    data = (data_of(event) or b"").replace(b"\n", b" ")
+    lines.append(b"data: " + with_texts(data, released.changes))
+    return b"\n".join(lines) + b"\n\n"
+
+
+class BodyGuard:
+    """Keeps a whole answer until it is judged."""
+
+    at_boundary = False
+
+    def __init__(self, judge: Judge) -> None:
+        self._judge = judge
+        self._pieces: list[bytes] = []
+        self._size_bytes = 0
+        self._is_whole = False
+        self.has_ended = False
+
+    def take(self, pieces: list[bytes]) -> list[bytes]:
+        """Keep the pieces. Raises Refused when there are too many."""
+        self._pieces += pieces
+        self._size_bytes += sum(map(len, pieces))
+        if self._size_bytes > MAX_BODY_BYTES:
+            raise self._judge.too_large()
+        return []
+
+    def finish(self) -> list[bytes]:
+        """Return the answer as judged. Raises Refused."""
+        self._is_whole = True
+        if self._judge.asks:
+            return []
+        body, texts = self._texts()
+        return self._changed(body, texts, self._judge.texts(texts))
+
+    async def ask(self) -> list[bytes]:
+        """Judge the answer once it is whole, asking evaluators, and return it. Raises Refused."""
+        if not self._is_whole or self.has_ended:
+            return []
+        body, texts = self._texts()
+        changed = self._judge.texts(texts)
+        await self._judge.texts_asked(texts, changed)
+        return self._changed(body, texts, changed)
+
+    def _texts(self) -> tuple[bytes, list[Text]]:
+        body = b"".join(self._pieces)
+        self._pieces.clear()
+        try:
+            return body, answer_texts(parsed(body))
+        except Unreadable:
+            self._judge.unreadable(_NOT_READABLE)
+            return body, []
+
+    def _changed(self, body: bytes, texts: list[Text], changed: dict[int, str]) -> list[bytes]:
+        self.has_ended = True
+        self._judge.conclude()
+        if changed:
+            body = with_texts(body, {texts[place].path: text for place, text in changed.items()})
+        return [body] if body else []
+
+
+class Withheld:
+    """Lets nothing pass of an answer that can't be read, and refuses it at its end, when its cost is known."""
+
+    at_boundary = True
+    has_ended = False
+
+    def __init__(self, refused: Refused) -> None:
+        self._refused = refused
+
+    def take(self, _: list[bytes]) -> list[bytes]:
+        """Return nothing."""
+        return []
+
+    def finish(self) -> list[bytes]:
+        """Raise the refusal."""
+        raise self._refused
