@@ -6,7 +6,7 @@ The companion of ``splice``, which edits the outermost members.
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
-from proxy.splice import _value_end, members
+from proxy.splice import members, value_end
 
 Path = tuple[str | int, ...]
 """Names of members and indexes of elements, from the outermost value inwards."""
@@ -24,7 +24,7 @@ def elements(text: bytes, start: int) -> Iterator[Span]:
     """Yield where the elements of the array at ``start`` stand."""
     position = _past_blanks(text, start + 1)
     while position < len(text) and text[position] != 0x5D:
-        end = _value_end(text, position)
+        end = value_end(text, position)
         yield Span(position, end)
         position = _past_blanks(text, end)
         if text[position : position + 1] == b",":

@@ -97,6 +97,10 @@ class Policy:
             found.append((URLS, urls_in(body)))
         return self._judge(found) if found else PASSED
 
+    def judge_form(self, body: bytes) -> Verdict:
+        """Return the verdict on a body that is a form: it can name addresses, and no tools."""
+        return self._judge([(URLS, urls_in(body))]) if URLS in self.rules else PASSED
+
     def judge_model(self, model: str, provider: str) -> Verdict:
         """Return the verdict on a model by its name at the provider, in both spellings."""
         if MODELS not in self.rules:

@@ -107,8 +107,10 @@ class BodyGuard:
 
     at_boundary = False
 
-    def __init__(self, judge: Judge) -> None:
+    def __init__(self, judge: Judge, is_plain: bool = False) -> None:
+        """``is_plain`` is for an answer that is a text and not JSON."""
         self._judge = judge
+        self._is_plain = is_plain
         self._pieces: list[bytes] = []
         self._size_bytes = 0
         self._is_whole = False
@@ -143,15 +145,19 @@ class BodyGuard:
         body = b"".join(self._pieces)
         self._pieces.clear()
         try:
+            if self._is_plain:
+                return body, [Text((), body.decode())]
             return body, answer_texts(parsed(body))
-        except Unreadable:
+        except (Unreadable, UnicodeDecodeError):
             self._judge.unreadable(_NOT_READABLE)
             return body, []
 
     def _changed(self, body: bytes, texts: list[Text], changed: dict[int, str]) -> list[bytes]:
         self.has_ended = True
         self._judge.conclude()
-        if changed:
+        if changed and self._is_plain:
+            body = changed[0].encode()
+        elif changed:
             body = with_texts(body, {texts[place].path: text for place, text in changed.items()})
         return [body] if body else []
 

@@ -30,6 +30,8 @@ def guard_request(gateway: Gateway, call: Call) -> Awaitable[None] | None:
         return None
     judge = _judge(gateway, call, REQUEST, checks)
     try:
+        if call.dialect.read_form is not None:
+            raise Unreadable("files can't be read")
         texts = request_texts(call.body)
     except Unreadable:
         judge.unreadable("unreadable")
@@ -83,7 +85,11 @@ def guard_answer(gateway: Gateway, call: Call) -> None:
         else:
             _tell(call, judge)
         return
-    guard = StreamGuard(judge, reader_for(call.dialect.name)) if is_stream else BodyGuard(judge)
+    guard: StreamGuard | BodyGuard
+    if is_stream:
+        guard = StreamGuard(judge, reader_for(call.dialect.name))
+    else:
+        guard = BodyGuard(judge, is_plain=media.startswith(b"text/"))
     converter = guard
     call.converters = (*call.converters, converter)
     if judge.asks:

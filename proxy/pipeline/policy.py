@@ -43,7 +43,9 @@ def policy(_: Gateway, call: Call) -> None:
 def _blocked(rules: Policy, call: Call, shadowed: list[Finding]) -> Finding | None:
     if call.route.guard is not Guard.NOTHING:
         try:
-            verdict = rules.judge_body(call.body)
+            # A form has fields of text and files, and no tools.
+            is_json = call.dialect.read_form is None
+            verdict = rules.judge_body(call.body) if is_json else rules.judge_form(call.body)
         except Unjudgeable as error:
             raise Refused(Fault.BAD_REQUEST, f"{error} So no policy can judge it.") from None
         shadowed += verdict.shadowed

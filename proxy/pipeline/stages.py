@@ -7,7 +7,7 @@ raises. Settlement is not left to the order: it runs in every case, exactly once
 import logging
 from collections.abc import Awaitable, Callable
 
-from core.fault import Refused
+from core.fault import Fault, Refused
 from proxy.dialects.meters import ArrayMeter, HidingMeter, StreamMeter
 from proxy.gateway import Gateway
 from proxy.pipeline.attempts import dispatch
@@ -104,12 +104,14 @@ async def _break_off(call: Call) -> None:
 def _error_bytes(call: Call, refused: Refused) -> bytes:
     """Return the error that ends a started stream, and what must stand before it."""
     form, meter = call.dialect.errors, call.meter
+    is_guarded = refused.fault is Fault.GUARDRAIL_BLOCKED
+    code = "stream_chunk_blocked" if is_guarded else call.code
     last = call.converters[-1] if call.converters else meter
     if isinstance(last, ArrayMeter):
-        return error_element(refused, call.code, form, is_first=not last.has_elements)
+        return error_element(refused, code, form, is_first=not last.has_elements)
     answer_id = "" if meter is None else meter.reading.answer_id
     gap = b"" if last is None or last.at_boundary else b"\n\n"
-    return gap + error_event(refused, call.code, form, answer_id)
+    return gap + error_event(refused, code, form, answer_id)
 
 
 def _takes_event(call: Call) -> bool:

@@ -1,0 +1,190 @@
+"""A guarded stream: no part of a secret gets out, what is not concerned passes byte for byte, in every dialect."""
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.fault import Fault
+from proxy.dialects.event_stream import data_of
+from tests.unit.proxy.guarding.streams import (
+    MARK,
+    SECRET,
+    STREAMS,
+    chat,
+    check,
+    event,
+    guarded,
+    messages,
+    passed,
+    responses,
+)
+
+LEAST_TELLING = 10
+"""Of a key, so many characters are no word of anything else."""
+
+
+@pytest.fixture(params=STREAMS)
+def stream(request: pytest.FixtureRequest):
+    return STREAMS[request.param]
+
+
+def texts(out: bytes) -> str:
+    """Everything in a stream that is a text, joined."""
+    found: list[str] = []
+
+    def walk(value) -> None:
+        if isinstance(value, str):
+            found.append(value)
+        for inner in value.values() if isinstance(value, dict) else ():
+            walk(inner)
+        for inner in value if isinstance(value, list) else ():
+            walk(inner)
+
+    for piece in out.split(b"\n\n"):
+        data = data_of(piece)
+        if data and data != b"[DONE]":
+            walk(orjson.loads(data))
+    return "".join(found)
+
+
+def leaks(out: bytes) -> bool:
+    said = texts(out)
+    return any(
+        SECRET[i : i + LEAST_TELLING] in said for i in range(len(SECRET) - LEAST_TELLING + 1)
+    )
+
+
+def test_a_secret_cut_at_every_offset_is_blocked_before_any_of_it_is_out(stream) -> None:
+    dialect, make = stream
+    before, after = "word " * 30, " word" * 30
+    for cut in range(1, len(SECRET)):
+        parts = [before, SECRET[:cut], SECRET[cut:], after]
+        guard, judge = guarded(dialect, check(action="block"))
+        out, refused = passed(guard, make(parts))
+        assert refused is not None
+        assert refused.fault is Fault.GUARDRAIL_BLOCKED
+        assert not leaks(out)
+        assert SECRET[:4] not in texts(out)
+        assert judge.entries[0]["verdict"] == "block"
+
+
+def test_a_secret_cut_at_every_offset_is_redacted_everywhere(stream) -> None:
+    dialect, make = stream
+    before, after = "word " * 30, " word" * 30
+    for cut in range(1, len(SECRET)):
+        parts = [before, SECRET[:cut], SECRET[cut:], after]
+        guard, judge = guarded(dialect, check())
+        out, refused = passed(guard, make(parts))
+        assert refused is None
+        assert not leaks(out)
+        assert texts(out) == texts(b"".join(make([before, MARK, "", after])))
+        assert judge.entries[0]["verdict"] == "modify"
+        assert guard.has_ended or dialect == "gemini"
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 7), st.integers(0, 90), st.sampled_from(sorted(STREAMS)))
+def test_in_pieces_of_any_size_nothing_leaks(size, before, name) -> None:
+    dialect, make = STREAMS[name]
+    text = "a " * before + SECRET + " and more" * 20
+    guard, _ = guarded(dialect, check(action="block"))
+    out, refused = passed(guard, make([text[i : i + size] for i in range(0, len(text), size)]))
+    assert refused is not None
+    assert not leaks(out)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.text(max_size=50), max_size=20),
+    st.sampled_from(sorted(STREAMS)),
+    st.integers(1, 400),
+)
+def test_what_nothing_matches_passes_byte_for_byte(parts, name, cut) -> None:
+    dialect, make = STREAMS[name]
+    whole = b"".join(make(parts))
+    guard, judge = guarded(dialect, check("keywords", keywords=["\u0001never\u0001"]))
+    out, refused = passed(guard, [whole[i : i + cut] for i in range(0, len(whole), cut)])
+    assert refused is None
+    assert out == whole
+    assert judge.entries[0]["verdict"] == "pass"
+
+
+def test_only_the_events_concerned_change(stream) -> None:
+    dialect, make = stream
+    events = make(["one ", SECRET, " two"])
+    guard, _ = guarded(dialect, check())
+    out, _ = passed(guard, events)
+    for single in events:
+        assert SECRET.encode() in single or single in out
+
+
+def test_text_is_let_go_while_more_is_to_come() -> None:
+    guard, _ = guarded("openai_chat", check())
+    events = chat(["word " * 10] * 8)
+    out = [b"".join(guard.take([one])) for one in events]
+    assert out[0] != b""
+    assert sum(map(bool, out[1:8])) >= 3
+
+
+def test_thinking_that_is_signed_is_blocked_and_not_changed() -> None:
+    guard, judge = guarded("anthropic_messages", check())
+    out, refused = passed(guard, messages([SECRET], "thinking", "thinking_delta"))
+    assert refused is not None
+    assert not leaks(out)
+    assert judge.entries[0]["verdict"] == "block"
+
+
+def test_the_echo_of_the_request_is_not_an_answer() -> None:
+    guard, _ = guarded("openai_responses", check("keywords", "block", keywords=["kind"]))
+    assert passed(guard, responses(["fine"]))[1] is None
+
+
+def test_several_choices_are_judged_apart() -> None:
+    def chunk(index: int, text: str) -> bytes:
+        return event({"choices": [{"index": index, "delta": {"content": text}}]})
+
+    half = len(SECRET) // 2
+    mixed = [chunk(0, SECRET[:half]), chunk(1, "hi"), chunk(0, SECRET[half:]), b"data: [DONE]\n\n"]
+    guard, _ = guarded("openai_chat", check(action="block"))
+    assert passed(guard, mixed)[1] is not None
+    apart = [chunk(0, SECRET[:half]), chunk(1, SECRET[half:]), b"data: [DONE]\n\n"]
+    guard, _ = guarded("openai_chat", check("keywords", "block", keywords=[SECRET]))
+    assert passed(guard, apart)[1] is None
+
+
+def test_data_over_several_lines_is_rewritten_too() -> None:
+    data = orjson.dumps(
+        {"choices": [{"index": 0, "delta": {"content": SECRET}}]}, option=orjson.OPT_INDENT_2
+    )
+    lines = b"".join(b"data: %b\n" % line for line in data.splitlines())
+    guard, _ = guarded("openai_chat", check())
+    out, refused = passed(guard, [b": note\nid: 7\n" + lines + b"\n", b"data: [DONE]\n\n"])
+    assert refused is None
+    assert not leaks(out)
+    assert MARK in texts(out)
+    assert out.startswith(b": note\nid: 7\n")
+
+
+@pytest.mark.parametrize("on_failure", ["fail_closed", "fail_open"])
+def test_an_event_that_cannot_be_read_passes_only_where_that_was_chosen(on_failure) -> None:
+    guard, judge = guarded("openai_chat", check(on_failure=on_failure))
+    out, refused = passed(guard, [b"data: {not json}\n\n", b"data: [DONE]\n\n"])
+    assert judge.entries[0]["verdict"] == "not_evaluated"
+    assert (refused is None) == (on_failure == "fail_open")
+    assert (b"not json" in out) == (on_failure == "fail_open")
+
+
+def test_an_event_too_long_to_be_kept_never_passes() -> None:
+    guard, _ = guarded("openai_chat", check(on_failure="fail_open"))
+    out, refused = passed(guard, [b"data: " + b"x" * 5_000_000])
+    assert refused is not None
+    assert out == b""
+
+
+def test_a_member_that_is_there_twice_cannot_be_read() -> None:
+    guard, _ = guarded("openai_chat", check())
+    event_ = b'data: {"choices":[{"delta":{"content":"%b","content":"x"}}]}\n\n' % SECRET.encode()
+    out, refused = passed(guard, [event_])
+    assert refused is not None
+    assert out == b""
