@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from core.settings import Settings
 from proxy.access_log import AccessLog, access_level
+from proxy.answer_store import AnswerStore
 from proxy.holds import Holds
 from proxy.keyring import Keyring
 from proxy.metrics import Metrics
@@ -48,6 +49,7 @@ class Gateway:
     plans: PlanBook = field(default_factory=PlanBook)
     latencies: Latencies = field(default_factory=Latencies)
     makers: Makers = field(default_factory=Makers)
+    answers: AnswerStore = field(default_factory=AnswerStore)
     sandbox_pace: Pace = field(default_factory=Pace)
     version: str = field(default_factory=_version)
     now_s: Callable[[], float] = time.time

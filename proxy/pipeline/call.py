@@ -2,7 +2,7 @@
 
 import enum
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -17,6 +17,7 @@ from proxy.providers.provider import Upstream
 from proxy.routes import Route
 from proxy.transport.asgi import Scope, Send
 from proxy.transport.leash import Holder, Leash
+from rules.cache_mode import CacheMode
 from rules.pricing import FREE_PRICE, Price
 from rules.usage import Usage
 
@@ -89,6 +90,12 @@ class Call:
     meter: Meter | None = None
     converters: Sequence[Converter] = ()
     """What stands between the meter and the client, in order; none where bytes pass as they are."""
+    cache_mode = CacheMode.RESPECT
+    """What became of the markers of the provider's prompt cache."""
+    answer_key: Hashable | None = None
+    """Under what the answer is kept, where a key has answers given again."""
+    is_replayed = False
+    """A kept answer serves the call, and no provider."""
     asking: Callable[[], Awaitable[list[bytes]]] | None = None
     """What the last converter asks of others about what it has taken; returns what may go then."""
     own_headers: Sequence[tuple[bytes, bytes]] = ()

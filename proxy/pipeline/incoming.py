@@ -13,6 +13,9 @@ KEY_HEADERS = (b"authorization", b"x-api-key", b"x-goog-api-key", b"xi-api-key",
 """Where a virtual key may be, in this order; the first that is not empty counts."""
 SESSION_HEADERS = (b"x-claude-code-session-id", b"x-session-affinity", b"session-id")
 
+CACHE_HEADER = b"x-langwatch-cache"
+"""Where a caller names the cache mode of one call."""
+
 _TRACE_HEADERS = (
     b"traceparent",
     b"tracestate",
@@ -20,7 +23,7 @@ _TRACE_HEADERS = (
     b"x-langwatch-parent-span-id",
 )
 _CONSUMED = frozenset(
-    {*KEY_HEADERS, *_TRACE_HEADERS, b"connection", b"upgrade", b"content-encoding"}
+    {*KEY_HEADERS, *_TRACE_HEADERS, CACHE_HEADER, b"connection", b"upgrade", b"content-encoding"}
 )
 _NOTED = frozenset({*SESSION_HEADERS, b"anthropic-version", b"user-agent"})
 _DROPPED = frozenset(

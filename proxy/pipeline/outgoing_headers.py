@@ -7,6 +7,7 @@ from proxy.gateway import Gateway
 from proxy.pipeline.call import Call
 from proxy.pipeline.identity import Identity
 from proxy.transport.answer import CONNECTION_HEADERS, BadAnswer, header_block
+from rules.cache_mode import CacheMode
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -67,8 +68,6 @@ def answer_lines(gateway: Gateway, call: Call) -> bytes:
 
     Raises BadAnswer when a value would start a line of its own.
     """
-    # Cache reads are told early in some dialects and late in others; late ones count as a miss here.
-    was_cached = call.told_counts().cache_read_tokens > 0
     request_id, trace_id, span_id, _ = call.identity
     # One text encoded once costs half of what as many pieces of bytes do.
     lines = (
@@ -81,8 +80,8 @@ def answer_lines(gateway: Gateway, call: Call) -> bytes:
         f"traceparent: 00-{trace_id}-{span_id}-01\r\n"
         f"x-langwatch-provider: {call.required_lane().binding.type}\r\n"
         f"x-langwatch-model: {call.model}\r\n"
-        f"x-langwatch-cache: {'hit' if was_cached else 'miss'}\r\n"
-        "x-langwatch-cache-mode: respect\r\n"
+        f"x-langwatch-cache: {_cache_outcome(call)}\r\n"
+        f"x-langwatch-cache-mode: {call.cache_mode}\r\n"
         f"x-langwatch-fallback-count: {call.fallback_count}\r\n"
     ).encode("ascii", "backslashreplace")
     more: Headers = [*call.own_headers]
@@ -96,6 +95,20 @@ def answer_lines(gateway: Gateway, call: Call) -> bytes:
     if ends != (_ANSWER_LINES, _ANSWER_LINES) or b"\0" in lines:
         raise BadAnswer("a header of our own holds a line break or a NUL")
     return lines + header_block(more) if more else lines
+
+
+_WITHOUT_READS = {
+    CacheMode.RESPECT: "miss",
+    CacheMode.DISABLE: "bypass",
+    CacheMode.FORCE: "force",
+}
+
+
+def _cache_outcome(call: Call) -> str:
+    # Cache reads are told early in some dialects and late in others; late ones count as none here.
+    if call.is_replayed or call.told_counts().cache_read_tokens > 0:
+        return "hit"
+    return _WITHOUT_READS[call.cache_mode]
 
 
 def answer_headers(call: Call) -> Headers:

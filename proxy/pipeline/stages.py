@@ -12,6 +12,13 @@ from proxy.dialects.meters import ArrayMeter, HidingMeter, StreamMeter
 from proxy.gateway import Gateway
 from proxy.pipeline.attempts import dispatch
 from proxy.pipeline.authenticate import authenticate
+from proxy.pipeline.caching import (
+    cache_mode,
+    find_answer,
+    keep_answer,
+    record_answer,
+    unless_replayed,
+)
 from proxy.pipeline.call import Call, Outcome
 from proxy.pipeline.endings import BrokenAnswer, conclude
 from proxy.pipeline.guard import guard_answer, guard_request
@@ -34,11 +41,20 @@ DECIDE: tuple[Stage, ...] = (
     read,
     route,
     policy,
+    cache_mode,
     guard_request,
-    limits,
+    find_answer,
+    unless_replayed(limits),
 )
 """What is settled before a provider is called. A policy or a guard is a stage between these."""
-STAGES: tuple[Stage, ...] = (*DECIDE, dispatch, guard_answer, relay)
+STAGES: tuple[Stage, ...] = (
+    *DECIDE,
+    unless_replayed(dispatch),
+    record_answer,
+    guard_answer,
+    relay,
+    keep_answer,
+)
 
 _STREAMS = (StreamMeter, HidingMeter, ArrayMeter)
 _EXPECTED = (Refused, UpstreamLost, BrokenAnswer, ClientGone, AbortConnection, LeashPulled)
