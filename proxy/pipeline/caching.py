@@ -158,6 +158,9 @@ def keep_answer(gateway: Gateway, call: Call) -> None:
         return
     if recorded.status != 200 or recorded.size_bytes > MAX_ANSWER_BYTES:
         return
+    if _key(call) != call.answer_key:
+        # A fallback served the call: its answer is not what the provider asked first would say.
+        return
     until_s = gateway.now_s() + call.required_plan().checks.response_ttl_seconds
     headers = [h for h in recorded.headers if h[0] != b"set-cookie"]
     kept = Kept(200, headers, tuple(recorded.pieces), until_s, recorded.size_bytes)
