@@ -46,7 +46,8 @@ async def send(gateway: Gateway, call: Call, lane: Lane, head: bytes, body: byte
             call.scope["query_string"],
         )
     answer = await gateway.pool.send(lane.binding.target, head, body)
-    return answer if lane.provider.read is None else lane.provider.read(answer)
+    read = lane.provider.read
+    return answer if read is None else read(answer, lane.wanted(call.model, call.ask.is_streamed))
 
 
 def outgoing(gateway: Gateway, call: Call, lane: Lane) -> tuple[bytes, bytes]:

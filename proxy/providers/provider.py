@@ -92,7 +92,7 @@ class Provider:
     """Says which token must be shown. Asked once per key; the token itself is had and kept by others."""
     signer: Callable[[ProviderBinding], Signer | None] | None = None
     """Returns what signs requests. Asked once per key."""
-    read: Callable[[Upstream], Upstream] | None = None
+    read: Callable[[Upstream, Wanted], Upstream] | None = None
     """Turns an answer into one of the dialect, where the provider frames it in its own way."""
 
     def serves(self, dialect: str, request_type: str) -> bool:

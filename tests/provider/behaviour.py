@@ -56,6 +56,8 @@ class Behaviour:
     gzip: str = ""  # "1": when the request accepts it; "force": always
     framing: str = ""  # "chunked" or "close" for an unstreamed answer
     close: bool = False  # `Connection: close` after this answer
+    token_seconds: int = 3600  # how long an access token of a cloud is good for
+
     stale: str = ""  # "idle": close unannounced after it; "next": when the next request comes
 
     @property

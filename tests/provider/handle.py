@@ -46,6 +46,10 @@ class FakeProvider:
         if answer.is_error:
             raise ValueError(answer.text)
 
+    def service_account(self) -> str:
+        """The JSON file of the account that the fake's token endpoint knows."""
+        return self._http.get("/_control/service-account").text
+
     def step(self) -> None:
         """Let a call with the behaviour `step` make its next write."""
         self._http.post("/_control/step")

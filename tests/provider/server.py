@@ -13,6 +13,7 @@ import trio
 from tests.provider import answers, other_answers
 from tests.provider.answers import Answer
 from tests.provider.behaviour import NORMAL, Behaviour, parse
+from tests.provider.clouds import Clouds
 from tests.provider.delivery import Delivery
 from tests.provider.dialects import (
     ANTHROPIC,
@@ -54,6 +55,7 @@ class Provider:
         self._scripts: deque[tuple[str, int | None]] = deque()
         self._connections = 0
         self._steps = trio.Semaphore(0)
+        self.clouds = Clouds()
 
     async def serve(self, listener: trio.SocketListener) -> None:
         """Serve until cancelled."""
@@ -123,6 +125,9 @@ class Provider:
         return script, parse(script) if script else NORMAL
 
     def _answer(self, request: Request, behaviour: Behaviour) -> Answer:
+        cloud = self.clouds.unwrapped(request, behaviour)
+        if cloud is not None:
+            return cloud.made or cloud.wrap(self._answer(cloud.inner, behaviour))
         dialect = dialect_of(request)
         if not any(request.headers.get(name) for name in _KEY_HEADERS):
             return answers.error(dialect, Behaviour(status=401))
@@ -148,6 +153,8 @@ class Provider:
         match request.method, request.path:
             case ("GET", "/_control/calls"):
                 return _ok(self.record.as_json())
+            case ("GET", "/_control/service-account"):
+                return _ok(self.clouds.service_account())
             case ("GET", "/_control/state"):
                 return _ok(orjson.dumps(self.record.state()))
             case ("POST", "/_control/behaviour"):

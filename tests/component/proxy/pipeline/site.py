@@ -250,7 +250,7 @@ def settings_for(**more: Any) -> Settings:
 
 @contextlib.asynccontextmanager
 async def site(
-    settings: Settings | None = None,
+    settings: Settings | Callable[[int], Settings] | None = None,
     providers: Callable[[int], list[ProviderBinding]] | None = None,
     limits: ServerLimits | None = None,
     leased_nanousd: int = PLENTY,
@@ -270,7 +270,7 @@ async def site(
         keyring = ScriptedKeyring(bundle)
         readiness = Readiness(answered_s=time.monotonic, started=True)
         gateway = Gateway(
-            settings or settings_for(),
+            settings(port) if callable(settings) else settings or settings_for(),
             keyring,  # type: ignore[arg-type]
             holds,
             spool,
