@@ -16,7 +16,7 @@ from proxy.pipeline.call import Call
 from proxy.pipeline.dispatch import authorise, deadline, outgoing, send
 from proxy.pipeline.endings import BrokenAnswer
 from proxy.pipeline.lanes import Choice
-from proxy.pipeline.limits import again
+from proxy.pipeline.limits import again, has_room
 from proxy.providers.provider import Upstream
 from proxy.routes import Pricing
 from proxy.transport.faults import LeashPulled, Stage, UpstreamLost
@@ -343,8 +343,11 @@ def barred(gateway: Gateway, choice: Choice) -> Refused | None:
 
 def would_admit(gateway: Gateway, choice: Choice) -> bool:
     """Say whether a lane could be tried now, without trying it."""
-    breaker = gateway.circuits.find(choice.lane.binding.id)
-    return breaker is None or breaker.would_admit(time.monotonic())
+    binding = choice.lane.binding
+    breaker = gateway.circuits.find(binding.id)
+    if breaker is not None and not breaker.would_admit(time.monotonic()):
+        return False
+    return not binding.limits or has_room(binding, gateway.now_s())
 
 
 def told(counts: Counts) -> dict[str, int]:
