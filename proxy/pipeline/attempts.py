@@ -21,6 +21,7 @@ from proxy.providers.provider import Upstream
 from proxy.routes import Pricing
 from proxy.transport.faults import LeashPulled, Stage, UpstreamLost
 from proxy.transport.leash import Leash, LeashReason
+from rules.breaker import State
 from rules.pricing import cost_nanousd
 
 SUCCESS = "success"
@@ -89,7 +90,7 @@ async def _only_answer(gateway: Gateway, call: Call, choice: Choice) -> None:
     lane, circuits, leash = choice.lane, gateway.circuits, call.leash
     provider_id = lane.binding.id
     breaker = circuits.find(provider_id)
-    if breaker is not None and (refused := barred(gateway, choice)) is not None:
+    if breaker is not None and (refused := barred(gateway, call, choice)) is not None:
         raise refused
     try:
         leash.expires_at, leash.expiry_reason = deadline(gateway, call, has_more=False)
@@ -112,7 +113,7 @@ def note_break(gateway: Gateway, call: Call, error: BaseException) -> None:
     if isinstance(error, (UpstreamLost, BrokenAnswer)) or call.leash.reason in _LATE:
         gateway.circuits.failed(provider_id)
     else:
-        gateway.circuits.let_go(provider_id)
+        let_go(gateway, call, provider_id)
 
 
 async def _first_answer(gateway: Gateway, call: Call) -> None:
@@ -144,7 +145,7 @@ class _Run:
         while self._left and self._place < len(call.chain):
             place, self._place = self._place, self._place + 1
             choice = call.chain[place]
-            refused = barred(self._gateway, choice)
+            refused = barred(self._gateway, call, choice)
             if refused is None:
                 refused = self._moved_to(place)
             if refused is None:
@@ -195,7 +196,7 @@ class _Run:
         try:
             again(gateway, self._call, choice)
         except Refused as refused:
-            gateway.circuits.let_go(choice.lane.binding.id)
+            let_go(gateway, self._call, choice.lane.binding.id)
             if refused.fault is Fault.LEDGER_FULL:
                 raise
             return refused
@@ -255,7 +256,7 @@ class _Run:
             await self._discard()
             return self._failed(place, _Failure(NETWORK, lost))
         except Refused as unsendable:
-            gateway.circuits.let_go(lane.binding.id)
+            let_go(gateway, call, lane.binding.id)
             self._pass_by(call.chain[place], UNSENDABLE, unsendable)
             return _Failure(UNSENDABLE)
         if pieces is None:
@@ -326,12 +327,23 @@ class _Run:
         self._call.note("fallback_count", self._call.fallback_count)
 
 
-def barred(gateway: Gateway, choice: Choice) -> Refused | None:
+def let_go(gateway: Gateway, call: Call, provider_id: str) -> None:
+    """Tell the breaker of a provider that a call which probed it will say nothing of it."""
+    if call.probes == provider_id:
+        call.probes = ""
+        gateway.circuits.let_go(provider_id)
+
+
+def barred(gateway: Gateway, call: Call, choice: Choice) -> Refused | None:
     """Return why a lane may not be tried now, None when it may; a half-open breaker takes this as its probe."""
     binding = choice.lane.binding
     breaker = gateway.circuits.find(binding.id)
     now_s = time.monotonic()
-    if breaker is None or breaker.admit(now_s):
+    if breaker is None:
+        return None
+    is_probe = breaker.state(now_s) is State.HALF_OPEN
+    if breaker.admit(now_s):
+        call.probes = binding.id if is_probe else ""
         return None
     return Refused(
         Fault.CIRCUIT_OPEN,

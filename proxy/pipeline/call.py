@@ -80,6 +80,8 @@ class Call:
     charges: Sequence[tuple[str, int]] = ()
     """The limits and periods that the hold was taken in."""
     admitted_s = 0.0
+    probes = ""
+    """The provider whose half-open breaker let this call through, to find out whether it is well again."""
     watches_sealed = False
     """Several providers of the key serve the model, so who made the sealed parts of the answer is remembered."""
     hides_usage = False

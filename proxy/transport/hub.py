@@ -243,6 +243,8 @@ def limited(seconds: float) -> Iterator[trio.CancelScope]:
         with trio.move_on_after(seconds) as scope:
             yield scope
         return
+    if task in hub.pulled:
+        raise LeashPulled
     with trio.move_on_after(seconds) as scope:
         hub.abandoned[task] = scope
         try:

@@ -271,3 +271,39 @@ async def test_the_first_reason_stays() -> None:
     leash.pull(LeashReason.DRAIN)
     leash.pull(LeashReason.TOTAL_TIMEOUT)
     assert leash.reason is LeashReason.DRAIN
+
+
+@pytest.mark.parametrize("reason", [LeashReason.FIRST_BYTE_TIMEOUT, LeashReason.CLIENT_GONE])
+async def test_a_leash_within_a_leash_ends_its_part_and_leaves_the_rest_to_its_holder(
+    serving, reason
+) -> None:
+    ended = []
+
+    async def app(scope, receive, send):
+        connection = scope["state"]["connection"]
+        outer = Leash(time.monotonic() + 60)
+        inner = Leash(time.monotonic() + 0.05, LeashReason.FIRST_BYTE_TIMEOUT)
+        with outer.hold(connection):
+            with inner.hold(connection):
+                await trio.testing.wait_all_tasks_blocked()
+                with limited(5):
+                    await trio.sleep_forever()
+            assert connection.leash is outer
+            ended.append((inner.reason, outer.reason))
+            if outer.reason is None:
+                # The task is fit for more: what pulled the inner leash is not held against it.
+                with limited(0.01):
+                    await trio.sleep_forever()
+                await send({"type": "http.response.start", "status": 200, "headers": []})
+                await send({"type": "http.response.body", "body": b"went on"})
+        assert connection.leash is None
+
+    async with serving(app) as front:
+        client = await front.connect()
+        await client.send(GET)
+        if reason is LeashReason.CLIENT_GONE:
+            await client.stream.aclose()
+            await until(lambda: ended == [(reason, reason)])
+        else:
+            assert (await client.answer())[2] == b"went on"
+            assert ended == [(reason, None)]
