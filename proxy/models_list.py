@@ -1,6 +1,6 @@
 """What a key can name, from its configuration and the installed catalogue. Asks no provider, formats nothing."""
 
-from fnmatch import fnmatchcase
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl
@@ -8,32 +8,38 @@ from urllib.parse import parse_qsl
 from core.fault import Fault, Refused
 from proxy.bundle import Bundle
 from proxy.model_forms import ModelForm
+from proxy.pipeline.routing_terms import routing_terms
 from proxy.providers import sandbox
 from proxy.responses import Answer, json_answer
 from rules.catalogue import known_models
+from rules.globs import Globs
 
 _OURS = "langwatch"
 """Owner of a name that no provider of the key can be told for."""
-Aliases = tuple[tuple[str, str], ...]
+Pairs = tuple[tuple[str, str], ...]
 
 
 @lru_cache(maxsize=256)
-def _listed(
-    types: tuple[str, ...], aliases: Aliases, allowed: tuple[str, ...] | None
-) -> dict[str, str]:
-    """Return owner by name, sorted by name: aliases, entries of the allow-list, families, models."""
+def _listed(accounts: Pairs, aliases: Pairs, lists: tuple[tuple[str, ...], ...]) -> dict[str, str]:
+    """Return owner by name, sorted by name: aliases, entries of the allow-lists, families, models.
+
+    ``accounts`` are the names and types of the key's providers; a model must be on each of ``lists``.
+    """
+    types = dict(accounts)
     found = dict(aliases)
-    for entry in allowed or ():
-        prefix = entry.partition("/")[0]
-        found.setdefault(entry, prefix if prefix in types else _only(types))
-    for provider_type in types:
-        names = [
-            name for name in _catalogue(provider_type) if _passes(provider_type, name, allowed)
+    for entry in (entry for entries in lists for entry in entries):
+        found.setdefault(entry, _owner(entry, types))
+    globs = [Globs(entries) for entries in lists]
+    for name, type_ in accounts:
+        models = [
+            model
+            for model in _catalogue(type_)
+            if all(one.match(model, f"{type_}/{model}", f"{name}/{model}") for one in globs)
         ]
-        if names or allowed is None:
-            found.setdefault(f"{provider_type}/*", provider_type)
-        for name in names:
-            found.setdefault(name, provider_type)
+        if models or not lists:
+            found.setdefault(f"{type_}/*", type_)
+        for model in models:
+            found.setdefault(model, type_)
     return dict(sorted(found.items()))
 
 
@@ -43,36 +49,25 @@ def _catalogue(provider_type: str) -> tuple[str, ...]:
     return tuple(known_models(provider_type))
 
 
-def _passes(provider_type: str, name: str, allowed: tuple[str, ...] | None) -> bool:
-    if allowed is None:
-        return True
-    full = f"{provider_type}/{name}"
-    return any(fnmatchcase(name, glob) or fnmatchcase(full, glob) for glob in allowed)
-
-
-def _only(types: tuple[str, ...]) -> str:
-    return types[0] if len(types) == 1 else _OURS
-
-
 def models(bundle: Bundle) -> dict[str, str]:
     """Return the models that a key can name, sorted by id, with the provider type of each."""
-    types = {binding.name: binding.type for binding in bundle.providers}
-    aliases = bundle.config.get("model_aliases") or {}
-    allowed = bundle.config.get("models_allowed")
+    terms = routing_terms(bundle)
+    types = {binding.name: binding.type for binding in terms.order}
     return _listed(
-        tuple(dict.fromkeys(types.values())),
-        tuple((name, _owner(target, types)) for name, target in aliases.items()),
-        None if allowed is None else tuple(allowed),
+        tuple(types.items()),
+        tuple((alias, _owner(target, types)) for alias, target in terms.aliases.items()),
+        terms.lists,
     )
 
 
 def _owner(target: Any, types: dict[str, str]) -> str:
-    """Return the provider type that an alias leads to: by a name before the slash, or the first of several."""
-    names = list(target) if isinstance(target, dict) else [str(target).partition("/")[0]]
+    """Return the provider type that a name leads to: by what stands before its slash, or the first of several."""
+    names = list(target) if isinstance(target, Mapping) else [str(target).partition("/")[0]]
     for name in names:
         if name in types or name in types.values():
             return types.get(name, name)
-    return _only(tuple(dict.fromkeys(types.values())))
+    only = set(types.values())
+    return only.pop() if len(only) == 1 else _OURS
 
 
 def list_answer(bundle: Bundle, form: ModelForm, query: bytes) -> Answer:

@@ -24,6 +24,8 @@ class RoutingTerms:
     aliases: Aliases
     allowed: tuple[Globs, ...]
     """A model must match each of these."""
+    lists: tuple[tuple[str, ...], ...]
+    """The same as they were written."""
     max_attempts: int
     attempt_seconds: float | None
     """How long each attempt may wait for its first byte, when the key says so."""
@@ -43,24 +45,25 @@ def routing_terms(bundle: Bundle) -> RoutingTerms:
     mode = config.get("routing_mode")
     policy = None if mode in (NO_FALLBACK, KEYS_OWN) else bundle.routing_policy
     aliases: dict[str, str | Mapping[str, str]] = {}
-    allowed = []
+    lists: list[tuple[str, ...]] = []
     if policy is not None:
         place = {provider_id: index for index, provider_id in enumerate(policy.provider_ids)}
         chosen = [binding for binding in order if binding.id in place]
         order = tuple(sorted(chosen, key=lambda binding: place[binding.id]))
         aliases |= policy.model_aliases
         if policy.models_allowed:
-            allowed.append(Globs(policy.models_allowed))
+            lists.append(policy.models_allowed)
     aliases |= _mapping(config.get("model_aliases"))
     models = config.get("models_allowed")
     if models is not None:
-        allowed.append(Globs(models))
+        lists.append(tuple(models))
     fallback = _mapping(config.get("fallback"))
     timeout_ms = fallback.get("timeout_ms")
     return RoutingTerms(
         order=order,
         aliases=aliases,
-        allowed=tuple(allowed),
+        allowed=tuple(map(Globs, lists)),
+        lists=tuple(lists),
         max_attempts=1 if mode == NO_FALLBACK else fallback.get("max_attempts", MAX_ATTEMPTS),
         attempt_seconds=None if timeout_ms is None else timeout_ms / 1000,
         strategy=Strategy.PRIORITY if policy is None else Strategy(policy.strategy),

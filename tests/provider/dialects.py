@@ -33,7 +33,8 @@ def no_values(_: Behaviour, __: Request) -> dict[bytes, bytes]:
 
 
 def _openai_values(behaviour: Behaviour, request: Request) -> dict[bytes, bytes]:
-    told = (request.json.get("stream_options") or {}).get("include_usage") is True
+    asked = request.json if isinstance(request.json, dict) else {}
+    told = (asked.get("stream_options") or {}).get("include_usage") is True
     return {b"usage_null": b',"usage":null' if told and not behaviour.no_usage else b""}
 
 

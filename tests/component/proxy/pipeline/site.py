@@ -36,6 +36,7 @@ from tests.provider.server import Provider
 KEY = "lw_vk_live_01ARZ3NDEKTSV4RRFFQ69G5FAV"
 OPENAI_KEY = "sk-provider-openai"
 ANTHROPIC_KEY = "sk-ant-provider"
+GEMINI_KEY = "AIza-provider"
 PLENTY = 10**15
 STANDING = {
     "x-langwatch-request-id",
@@ -181,7 +182,12 @@ def message(model: str = "claude-haiku-4-5", **more: Any) -> dict[str, Any]:
 
 
 def binding(type_: str, port: int, path: str = "", name: str = "") -> ProviderBinding:
-    keys = {"openai": OPENAI_KEY, "anthropic": ANTHROPIC_KEY, "custom": "sk-custom"}
+    keys = {
+        "openai": OPENAI_KEY,
+        "anthropic": ANTHROPIC_KEY,
+        "gemini": GEMINI_KEY,
+        "custom": "sk-custom",
+    }
     is_sandbox = type_ == "sandbox"
     return ProviderBinding(
         id=f"prov_{name or type_}",
