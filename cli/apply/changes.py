@@ -10,7 +10,7 @@ from typing import Any
 
 from peewee import fn
 
-from cli.apply import catalog
+from cli.apply import catalog, checks
 from cli.apply.entries import Mistake, Mistakes
 from cli.apply.references import declared, references
 from cli.apply.result import Item, Keys, Result
@@ -135,8 +135,14 @@ class _Applying:
             self._provider(provider)
         for policy in document.routing_policies:
             self._routing_policy(policy)
+        for rules in document.policy_rules:
+            self._checked(rules)
+        for guardrail in document.guardrails:
+            self._checked(guardrail)
         for key in document.virtual_keys:
             self._virtual_key(key)
+        for cache_rule in document.cache_rules:
+            self._checked(cache_rule)
         for source in document.ingestion_sources:
             self._source(source)
         for budget in document.budgets:
@@ -256,6 +262,15 @@ class _Applying:
         item = Item("routing policy", policy.name)
         self._step(item, policy.line, lambda: work(self._actor, self._now), existed)
 
+    def _checked(self, told: checks.Checked) -> None:
+        scope_id = self._scope_id(told.scope, told.target)
+        work = checks.work_of(told, scope_id, self._id, self._keys.sealer)
+        if work is None:
+            return  # what it names was refused, which is reported there
+        existed = self._id(told.kind, told.name) is not None
+        item = Item(told.kind, told.name)
+        self._step(item, told.line, lambda: work(self._actor, self._now), existed)
+
     def _virtual_key(self, key: VirtualKey) -> None:
         project_id = self._id("project", key.project)
         provider_ids = [self._id("provider", name) for name in key.providers]
@@ -267,7 +282,7 @@ class _Applying:
             return  # what it refers to was refused, which is reported there
         row = catalog.find(self._organization_id, "virtual key", key.name)
         known = tuple(i for i in provider_ids if i is not None)
-        config = key.config | {"routing_policy_id": policy_id}
+        config = checks.with_guardrail_ids(key.config, self._id) | {"routing_policy_id": policy_id}
         new = virtual_keys.NewVirtualKey(
             key.name, project_id, known, person_id, tags=key.tags, config=config
         )

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from cli.apply import checks
 from cli.apply.routing import RoutingPolicy
 from cli.apply.shape import TARGETS, Budget, Document, Rule
 
@@ -28,14 +29,20 @@ def references(document: Document) -> Iterable[Reference]:
             yield Reference(key.line, "provider", provider)
         if key.routing_policy:
             yield Reference(key.line, "routing policy", key.routing_policy)
+        for name in checks.guardrail_names(key.config):
+            yield Reference(key.line, checks.GUARDRAIL, name)
     for source in document.ingestion_sources:
         if source.team:
             yield Reference(source.line, "team", source.team)
     for policy in document.routing_policies:
         for provider in policy.providers:
             yield Reference(policy.line, "provider", provider)
-    scopes: list[Budget | Rule | RoutingPolicy] = [*document.budgets, *document.anomaly_rules]
-    scopes += document.routing_policies
+    for rule in document.cache_rules:
+        for kind, name in checks.names_in(rule):
+            yield Reference(rule.line, kind, name)
+    scopes: list[Budget | Rule | RoutingPolicy | checks.Checked]
+    scopes = [*document.budgets, *document.anomaly_rules, *document.routing_policies]
+    scopes += [*document.policy_rules, *document.guardrails]
     for scoped in scopes:
         if scoped.scope in TARGETS:
             yield Reference(scoped.line, TARGETS[scoped.scope], scoped.target)
@@ -49,6 +56,7 @@ def declared(document: Document) -> dict[str, set[str]]:
         "user": {u.email for u in document.users},
         "provider": {p.name for p in document.providers},
         "routing policy": {p.name for p in document.routing_policies},
+        checks.GUARDRAIL: {g.name for g in document.guardrails},
         "virtual key": {k.name for k in document.virtual_keys},
         "ingestion source": {s.name for s in document.ingestion_sources},
     }

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, TypeVar
 
+from cli.apply import checks
 from cli.apply.entries import ENV_SUFFIX, Entry, Mistake, Mistakes, Reading
 from cli.apply.routing import RoutingPolicy, read_key_sections, read_policy
 from core.secrets import Secret
@@ -160,6 +161,9 @@ class Document:
     budgets: Sequence[Budget] = ()
     ingestion_sources: Sequence[Source] = ()
     anomaly_rules: Sequence[Rule] = ()
+    policy_rules: Sequence[checks.PolicyRules] = ()
+    guardrails: Sequence[checks.Guardrail] = ()
+    cache_rules: Sequence[checks.CacheRule] = ()
     used_variables: frozenset[str] = frozenset()
     mistakes: tuple[Mistake, ...] = ()
     """What is wrong in the file by itself; with any, nothing of it may be applied."""
@@ -183,6 +187,9 @@ def read(text: str, environ: Mapping[str, str]) -> Document:
         _kind(root, "budgets", "a budget", _budget, "name"),
         _kind(root, "ingestion_sources", "an ingestion source", _source, "name"),
         _kind(root, "anomaly_rules", "an anomaly rule", _rule, "name"),
+        _kind(root, "policy_rules", "a set of policy rules", checks.read_policy_rules, "name"),
+        _kind(root, "guardrails", "a guardrail", checks.read_guardrail, "name"),
+        _kind(root, "cache_rules", "a cache rule", checks.read_cache_rule, "name"),
     )
     root.finish()
     return Document(*found, frozenset(reading.used_variables), tuple(reading.mistakes))
@@ -286,7 +293,9 @@ def _virtual_key(entry: Entry) -> VirtualKey:
         providers,
         entry.texts("tags"),
         secret,
-        {name: entry.free(name) for name in KEY_SECTIONS} | read_key_sections(entry),
+        {name: entry.free(name) for name in KEY_SECTIONS}
+        | read_key_sections(entry)
+        | checks.read_key_sections(entry),
         entry.optional("routing_policy"),
     )
 
