@@ -9,17 +9,17 @@ import orjson
 import pytest
 import trio
 
-from core.fault import Fault, Refused
+from core.fault import Refused
 from proxy.bundle import ProviderBinding
 from proxy.limit_state import LimitState, Terms
 from proxy.pipeline.call import Call, Outcome
-from proxy.pipeline.lanes import Choice
 from proxy.pipeline.limits import again, limits
 from proxy.pipeline.settle import settle
 from proxy.routes import find
 from proxy.transport.asgi import Message
 from rules.rates import DIMENSIONS, rate_limit_id
 from rules.windows import Window
+from tests.component.proxy.pipeline.chains import script
 from tests.component.proxy.pipeline.site import Site, binding, chat, lent, message, site
 from tests.component.proxy.transport.peers import until
 
@@ -139,8 +139,7 @@ def routed(here: Site) -> Call:
     call.body = orjson.dumps(chat())
     call.ask = call.dialect.read_request(call.body)
     call.plan = gateway.plans.of(here.keyring.bundle)
-    lanes = call.plan.lanes(route).by_prefix
-    call.chain = tuple(Choice(lanes[b.name], "gpt-4o-mini") for b in call.plan.bundle.providers)
+    call.chain = call.plan.on(route).find("gpt-4o-mini").chain
     call.choose(call.chain[0])
     return call
 
@@ -203,6 +202,7 @@ async def test_a_later_attempt_leaves_a_request_with_the_provider_that_failed() 
         assert limits(here.gateway, call) is None
         call.is_dispatched = True
         again(here.gateway, call, call.chain[1])
+        call.choose(call.chain[1])
         assert (first.current.unacked, first.current.held) == (1, 0)
         assert other.current.held > 0
         call.end(Outcome.COMPLETED)
@@ -218,19 +218,35 @@ async def test_a_later_attempt_leaves_a_request_with_the_provider_that_failed() 
         assert batch.costs[first.current] == 1
 
 
-async def test_a_dearer_later_attempt_must_fit_the_budget_too() -> None:
+async def test_a_later_provider_without_room_is_passed_by_and_nothing_moves() -> None:
     first = rate("rpm", 5, provider_id="prov_openai")
-    async with site(providers=lambda port: two(port, first)) as here:
+    full = rate("rpm", 5, used=4, provider_id="prov_second")
+    async with site(providers=lambda port: two(port, first, full)) as here:
         call = routed(here)
         assert limits(here.gateway, call) is None
-        held = here.limit.current.held
-        dear = Choice(call.chain[1].lane, "o1-pro")
-        again(here.gateway, call, dear)
-        assert here.limit.current.held > held
-        here.limit.current.available = 0
-        cheap, dearest = call.lane, Choice(call.chain[0].lane, "o1-pro")
-        call.hold.amounts = (1, 1, 1)
+        full.current.available = 0
         with pytest.raises(Refused) as refused:
-            again(here.gateway, call, dearest)
-        assert refused.value.fault is Fault.BUDGET_EXCEEDED
-        assert (call.lane, first.current.held) == (cheap, 0)
+            again(here.gateway, call, call.chain[1])
+        assert refused.value.facts["provider_id"] == "prov_second"
+        assert (first.current.held, full.current.held) == (1, 0)
+        call.end(Outcome.COMPLETED)
+        settle(here.gateway, call)
+        assert (first.current.unacked, full.current.unacked) == (1, 0)
+
+
+async def test_a_provider_that_fails_counts_one_request_and_the_next_ones_limits_are_taken() -> (
+    None
+):
+    first = rate("rpm", 5, provider_id="prov_openai")
+    other = rate("rpm", 5, provider_id="prov_second")
+    async with site(providers=lambda port: two(port, first, other)) as here:
+        script(here, "status=500")
+        got = await (await here.post("/v1/chat/completions", chat())).read()
+        assert (got.status, got.headers["x-langwatch-fallback-count"]) == (200, "1")
+        told = await here.the_settlement()
+        assert sorted((r[0], r[2]) for r in told["rates"]) == [
+            ("rpm:prov_openai", 1),
+            ("rpm:prov_second", 1),
+        ]
+        assert told["provider_id"] == "prov_second"
+        assert here.limit.current.held == 0
