@@ -132,6 +132,12 @@ class Fault(enum.Enum):
         False,
         "Use a model with a known price, or ask an administrator to let this budget pass unpriced models.",
     )
+    GATEWAY_BUDGET_SCOPE_UNREACHABLE = _Row(
+        400,
+        logging.INFO,
+        False,
+        "Choose a scope that an active key's calls belong to, or say that it shall be made all the same.",
+    )
     BUDGET_UNAVAILABLE = _Row(
         503, logging.ERROR, True, "The budget could not be checked; try again shortly."
     )

@@ -330,7 +330,8 @@ class _Applying:
 
     def _budget(self, budget: Budget) -> None:
         scope_id = self._scope_id(budget.scope, budget.target)
-        if scope_id is None:
+        provider_id = self._id("provider", budget.provider) if budget.provider else None
+        if scope_id is None or (budget.provider and provider_id is None):
             return  # what it limits was refused, which is reported there
         new = budgets.NewBudget(
             budget.name,
@@ -341,6 +342,10 @@ class _Applying:
             budget.on_breach,
             budget.on_unpriced,
             budget.on_outage,
+            provider_id,
+            budget.cycle_anchor_at,
+            # A file may well declare a budget before the keys that it is for.
+            allow_unreachable=True,
         )
         budget_id = self._id("budget", budget.name)
 

@@ -6,6 +6,7 @@ Knows nothing of what a control plane is made of; that is ``cli.apply.shape``.
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
@@ -155,6 +156,18 @@ class Entry:
         except InvalidOperation:
             self.wrong(name, f"`{name}: {text}` is not a number")
             return None
+
+    def moment(self, name: str) -> datetime | None:
+        """Return a moment in ISO 8601, in UTC unless it says otherwise; None when it is absent."""
+        text = self.optional(name)
+        if text is None:
+            return None
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            self.wrong(name, f"`{name}: {text}` is not a moment such as 2026-01-31T08:00:00Z")
+            return None
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
     def entries(self, name: str, what: str) -> list["Entry"]:
         """Return a list of mappings, empty when absent."""

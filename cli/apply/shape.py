@@ -6,6 +6,7 @@ References are checked against the file and against what exists already; both ar
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -116,6 +117,8 @@ class Budget:
     on_breach: str
     on_unpriced: str
     on_outage: str
+    provider: str | None
+    cycle_anchor_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,6 +315,8 @@ def _budget(entry: Entry) -> Budget:
         entry.choice("on_breach", ("block", "warn"), "block"),
         entry.choice("on_unpriced", ("flat", "refuse", "allow"), "flat"),
         entry.choice("on_outage", ("block", "allow"), "block"),
+        entry.optional("provider"),
+        entry.moment("cycle_anchor_at"),
     )
 
 

@@ -1,16 +1,19 @@
-"""Creates, changes and archives budgets. What they have spent is kept and enforced elsewhere."""
+"""Creates, changes, resets, raises and archives budgets. What they have spent is kept and enforced elsewhere."""
 
 from dataclasses import dataclass, fields
 from datetime import datetime
+from typing import Any
 
 from core.authoring.actor import Actor
+from core.authoring.reach import reach_of
 from core.authoring.record import Target, announced, audited, change, snapshot
 from core.authoring.scopes import scope_error
 from core.authoring.validation import Complaints, name_error, not_found
 from core.changes import Change, ChangeKind
+from core.fault import Fault, Refused
 from core.ids import new_id
-from core.models import Budget
-from rules.windows import Window
+from core.models import Budget, Provider
+from rules.windows import ENDLESS, Window
 
 SCOPES = ("organization", "team", "project", "virtual_key", "principal")
 ON_BREACH = ("block", "warn")
@@ -32,12 +35,20 @@ class NewBudget:
     on_breach: str = "block"
     on_unpriced: str = "flat"
     on_outage: str = "block"
+    provider_id: str | None = None
+    """The one provider whose calls it counts; None counts all."""
+    cycle_anchor_at: datetime | None = None
+    """When its periods turn, instead of at the calendar's marks."""
+    allow_unreachable: bool = False
+    """Make it though no key's calls would count in it yet."""
 
 
 def create(actor: Actor, new: NewBudget, now: datetime) -> Budget:
     """Create a budget. Raises Refused(VALIDATION_ERROR)."""
     with change():
         _check(actor, new, own_id="").refuse_any()
+        if not new.allow_unreachable:
+            _refuse_unreachable(actor, new, now)
         row = Budget.create(
             id=new_id("budget", now),
             organization_id=actor.organization_id,
@@ -65,6 +76,12 @@ def update(actor: Actor, budget_id: str, wanted: NewBudget, now: datetime) -> Bu
         complaints = _check(actor, wanted, own_id=row.id)
         is_same = (row.scope, row.scope_id) == (wanted.scope, wanted.scope_id)
         complaints.need(is_same, "scope", "A budget keeps its scope; archive it and make another.")
+        kept = (row.provider_id, row.cycle_anchor_at) == (
+            wanted.provider_id,
+            wanted.cycle_anchor_at,
+        )
+        sentence = "A budget keeps its provider and its anchor; archive it and make another."
+        complaints.need(kept, "provider_id", sentence)
         complaints.refuse_any()
         before = snapshot(row)
         for field, value in _columns(wanted).items():
@@ -90,6 +107,50 @@ def archive(actor: Actor, budget_id: str, now: datetime) -> Budget:
     return row
 
 
+def reset(actor: Actor, budget_id: str, now: datetime) -> Budget:
+    """Begin a budget's period anew from now; what was spent stays on record, and later boundaries stay.
+
+    Raises Refused: NOT_FOUND, and CONFLICT for a window that is never to begin anew.
+    """
+    with change():
+        row = find(actor.organization_id, budget_id)
+        if row.window == Window.TOTAL:
+            sentence = "A total never begins anew; a budget with the window manual does."
+            raise Refused(Fault.CONFLICT, sentence)
+        before = snapshot(row)
+        row.last_reset_at = row.updated_at = now
+        row.save(only=["last_reset_at", "updated_at"])
+        target = Target("gateway.budget.reset", "budget", row.id)
+        audited(actor, target, now, before, snapshot(row))
+        _announce(row, ChangeKind.BUDGET_UPDATED, now)
+    return row
+
+
+def raise_limit(
+    actor: Actor, budget_id: str, limit_nanousd: int, until: datetime | None, now: datetime
+) -> Budget:
+    """Raise a budget's limit, for good or until a moment; that moment ends it by itself. Raises Refused."""
+    with change():
+        row = find(actor.organization_id, budget_id)
+        complaints = Complaints()
+        is_more = row.limit_nanousd < limit_nanousd <= MOST_NANOUSD
+        complaints.need(is_more, "limit_usd", "Give more than the limit is now.")
+        complaints.need(until is None or until > now, "until", "Choose a moment to come.")
+        complaints.refuse_any()
+        before = snapshot(row)
+        values: dict[str, Any] = {"raised_until": until, "updated_at": now}
+        values["raised_limit_nanousd"] = None if until is None else limit_nanousd
+        if until is None:
+            values["limit_nanousd"] = limit_nanousd
+        for field, value in values.items():
+            setattr(row, field, value)
+        row.save(only=list(values))
+        target = Target("gateway.budget.raised", "budget", row.id)
+        audited(actor, target, now, before, snapshot(row))
+        _announce(row, ChangeKind.BUDGET_UPDATED, now)
+    return row
+
+
 def find(organization_id: str, budget_id: str) -> Budget:
     """Return a budget of this organisation that is not archived. Raises Refused(NOT_FOUND)."""
     row = Budget.get_or_none(
@@ -110,8 +171,9 @@ def ids_at(scope: str, scope_id: str) -> list[str]:
     return [row.id for row in query.order_by(Budget.id)]
 
 
-def _columns(new: NewBudget) -> dict[str, str | int]:
+def _columns(new: NewBudget) -> dict[str, Any]:
     values = {field.name: getattr(new, field.name) for field in fields(new)}
+    del values["allow_unreachable"]
     return values | {"name": new.name.strip()}
 
 
@@ -132,6 +194,13 @@ def _check(actor: Actor, new: NewBudget, own_id: str) -> Complaints:
         complaints.add("scope_id", scope_error(actor.organization_id, new.scope, new.scope_id))
     else:
         complaints.add("scope", f"Choose one of {', '.join(SCOPES)}.")
+    if new.cycle_anchor_at is not None:
+        turns = new.window not in ENDLESS
+        complaints.need(
+            turns, "cycle_anchor_at", "Only a window that turns by itself has an anchor."
+        )
+    if new.provider_id is not None:
+        complaints.add("provider_id", _provider_error(actor, new.provider_id))
     taken = Budget.select().where(
         Budget.organization_id == actor.organization_id,
         Budget.name == new.name.strip(),
@@ -140,6 +209,28 @@ def _check(actor: Actor, new: NewBudget, own_id: str) -> Complaints:
     )
     complaints.need(not taken.exists(), "name", "Another budget has this name.")
     return complaints
+
+
+def _provider_error(actor: Actor, provider_id: str) -> str:
+    known = Provider.select().where(
+        Provider.id == provider_id,
+        Provider.organization_id == actor.organization_id,
+        Provider.archived_at.is_null(),
+    )
+    return "" if known.exists() else "There is no such provider."
+
+
+def _refuse_unreachable(actor: Actor, new: NewBudget, now: datetime) -> None:
+    reach = reach_of(actor.organization_id, new.scope, new.scope_id, new.provider_id, now)
+    if reach.is_reachable:
+        return
+    raise Refused(
+        Fault.GATEWAY_BUDGET_SCOPE_UNREACHABLE,
+        "No active virtual key makes calls that would count in this budget, so it would never act.",
+        scope_type=new.scope,
+        reachable_project_ids=reach.project_ids[:10],
+        reachable_project_count=len(reach.project_ids),
+    )
 
 
 def _announce(row: Budget, kind: ChangeKind, now: datetime) -> None:

@@ -44,6 +44,20 @@ def test_a_monthly_anchor_is_clamped_to_short_months_and_springs_back():
     )
 
 
+def test_what_comes_before_an_anchor_is_one_period_that_ends_with_it():
+    anchor = at("2026-12-01T09:00")
+    assert period(Window.WEEK, at("2026-11-21"), anchor)[1] == anchor
+    assert period(Window.WEEK, anchor, anchor) == (anchor, at("2026-12-08T09:00"))
+
+
+def test_a_reset_moves_the_start_of_its_own_period_and_no_other():
+    reset = at("2026-11-10T12:00")
+    assert period(Window.MONTH, at("2026-11-21"), None, reset) == (reset, at("2026-12-01"))
+    assert period(Window.MONTH, at("2026-12-02"), None, reset)[0] == at("2026-12-01")
+    assert period(Window.MONTH, at("2026-11-09"), None, reset)[0] == at("2026-11-01")
+    assert period(Window.MANUAL, at("2030-01-01"), None, reset) == (reset, NEVER)
+
+
 def test_a_naive_moment_is_refused():
     with pytest.raises(ValueError, match="aware"):
         period(Window.DAY, datetime(2026, 1, 1))  # noqa: DTZ001 - the subject of the test

@@ -250,3 +250,48 @@ async def test_a_provider_that_fails_counts_one_request_and_the_next_ones_limits
         ]
         assert told["provider_id"] == "prov_second"
         assert here.limit.current.held == 0
+
+
+def filtered(spent: int, limit: int = 1000) -> LimitState:
+    """A project's budget for one provider's calls, of which this worker has borrowed what is left."""
+    terms = Terms(
+        "bud_2", "openai only", "project", "prj_1", Window.MONTH, None, limit,
+        "block", "flat", "block", provider_id="prov_openai", provider_name="openai-main",
+    )  # fmt: skip
+    budget = lent(LimitState(terms), limit - spent)
+    budget.current.settled = spent
+    return budget
+
+
+async def test_a_spent_budget_for_one_provider_takes_it_out_of_the_chain_and_warns() -> None:
+    spent = filtered(1000)
+    async with site(providers=lambda port: two(port, spent)) as here:
+        here.keyring.bundle.budgets = (*here.keyring.bundle.budgets, spent)
+        got = await (await here.post("/v1/chat/completions", chat())).read()
+        assert got.status == 200
+        assert got.headers["x-langwatch-budget-warning"] == "project/prov_openai:100"
+        told = await here.the_settlement()
+        assert "bud_2" not in dict(told["charges"])
+
+
+async def test_a_spent_budget_for_the_only_provider_is_a_402_that_names_both() -> None:
+    spent = filtered(1000)
+    async with site(providers=lambda port: limited(port, spent)) as here:
+        got = await (await here.post("/v1/chat/completions", chat())).read()
+        assert (got.status, got.json["error"]["code"]) == (402, "budget_exceeded")
+        assert "openai-main" in got.json["error"]["message"]
+        meta = got.json["error"]["meta"]
+        assert (meta["budget_id"], meta["budget_provider"]) == ("bud_2", "prov_openai")
+
+
+async def test_a_budget_for_a_provider_counts_its_calls_and_no_others() -> None:
+    counting = filtered(0, 10**15)
+    async with site(providers=lambda port: two(port, counting)) as here:
+        script(here, "status=500")
+        await (await here.post("/v1/chat/completions", chat())).read()
+        told = await here.the_settlement()
+        assert dict(told["charges"]).keys() == {"bud_1"}
+        await (await here.post("/v1/chat/completions", chat())).read()
+        await until(lambda: len(here.settled) == 2)
+        assert dict(here.settled[1]["charges"]).keys() == {"bud_1", "bud_2"}
+        assert counting.current.unacked == here.settled[1]["cost_nanousd"] > 0
