@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from core.authoring import provider_settings
 from core.authoring.actor import Actor
@@ -15,6 +16,7 @@ from core.changes import Change, ChangeKind
 from core.fault import Fault, Refused
 from core.ids import new_id
 from core.models import Provider, VirtualKey
+from core.provider_trial import Entered
 from core.secrets import Sealer, SealError, Secret
 from rules import provider_types
 from rules.provider_types import Proof
@@ -150,6 +152,59 @@ def find(organization_id: str, provider_id: str) -> Provider:
     return row
 
 
+def entered(actor: Actor, new: NewProvider, sealer: Sealer, provider_id: str = "") -> Entered:
+    """Return a provider that is to be tried before it is saved, with the stored credential where none is given.
+
+    Raises Refused(VALIDATION_ERROR, NOT_FOUND): what can't be saved is not tried.
+    """
+    row = find(actor.organization_id, provider_id) if provider_id else None
+    complaints = Complaints()
+    check_form(new, row is not None and row.sealed_credential is not None, complaints)
+    credential = new.credential
+    url = address_of(new.type, new.base_url, new.settings)
+    if credential is None and row is not None and row.sealed_credential is not None:
+        _check_kept_credential(row, new, complaints)
+        credential = _opened(row, sealer, complaints)
+    complaints.refuse_any()
+    if credential is not None and new.credential is not None:
+        credential = canonical_credential(new.type, credential)
+    is_operator = row.is_operator_address if row is not None and row.base_url == url else False
+    return Entered(new.type, url, canonical_settings(new.settings), credential, is_operator)
+
+
+def stored(row: Provider, sealer: Sealer) -> Entered:
+    """Return a stored provider that is to be tried. Raises Refused for another master key's credential."""
+    complaints = Complaints()
+    credential = _opened(row, sealer, complaints)
+    complaints.refuse_any()
+    return Entered(row.type, row.base_url, row.settings, credential, row.is_operator_address)
+
+
+def _check_kept_credential(row: Provider, new: NewProvider, complaints: Complaints) -> None:
+    """Complain when a stored credential would be sent to another host than it was stored for.
+
+    Otherwise whoever may edit a provider could have its secret sent to a server of their own. The vendor's
+    own hosts are no such servers.
+    """
+    url = address_of(new.type, new.base_url, new.settings)
+    own = provider_types.default_url(new.type, str(new.settings.get("region", "")))
+    is_safe = _origin(url) in (_origin(row.base_url), _origin(own))
+    complaints.need(is_safe, "credential", "Enter the credential again, since the address changes.")
+
+
+def _origin(url: str) -> tuple[str, str]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.netloc.lower()
+
+
+def _opened(row: Provider, sealer: Sealer, complaints: Complaints) -> Secret | None:
+    try:
+        return credential_of(row, sealer)
+    except SealError:
+        complaints.add("credential", "It was sealed under another master key; enter it again.")
+        return None
+
+
 def check_form(new: NewProvider, has_credential: bool, complaints: Complaints) -> None:
     """Complain about what is wrong in a provider by itself; ``has_credential`` when one is stored already."""
     complaints.add("name", name_error(new.name))
@@ -173,6 +228,8 @@ def _check(actor: Actor, new: NewProvider, own: Provider | None) -> None:
     complaints.need(own is None or own.type == new.type, "type", "The type cannot be changed.")
     complaints.add("rate_limits", rate_limits_error(new.rate_limits or {}))
     check_form(new, own is not None and own.sealed_credential is not None, complaints)
+    if own is not None and own.sealed_credential is not None and new.credential is None:
+        _check_kept_credential(own, new, complaints)
     taken = Provider.select().where(
         Provider.organization_id == actor.organization_id,
         Provider.name == new.name.strip(),

@@ -189,6 +189,9 @@ def _bedrock(request: Request, behaviour: Behaviour, found: re.Match[str]) -> Wr
     if action in ("converse", "converse-stream"):
         if behaviour.status != 200:
             return _aws(request, behaviour.status, "ThrottlingException", "Too many requests.")
+        if not body.get("messages"):
+            said = "A conversation must start with a user message."
+            return _aws(request, 400, "ValidationException", said)
         streamed = action == "converse-stream"
         return _made(request, converse.answer(body, behaviour, streamed, event_message))
     if action == "count-tokens":

@@ -37,6 +37,10 @@ def test_the_address_follows_the_region_until_one_is_given() -> None:
     row = providers.update(org.actor, row.id, moved, SEALER, NOW)
     assert row.base_url == "https://bedrock-runtime.us-east-1.amazonaws.com"
     own = replace(moved, base_url="https://vpce-1.bedrock.test/")
+    with pytest.raises(Refused) as caught:
+        providers.update(org.actor, row.id, own, SEALER, NOW)
+    assert list(caught.value.facts["errors"]) == ["credential"]
+    own = replace(own, credential=BEDROCK.credential)
     row = providers.update(org.actor, row.id, own, SEALER, NOW)
     assert row.base_url == "https://vpce-1.bedrock.test"
     assert Provider.get_by_id(row.id).settings == {"region": "us-east-1"}

@@ -215,7 +215,7 @@ def test_a_bundle_is_fetched_again_only_when_it_changed(tmp_path: Path) -> None:
     match = {"If-None-Match": first.headers["ETag"]}
     assert get(made, f"/config/{key.id}", **match).status_code == 304
     sealer = made.app.extensions["control_plane"].sealer
-    changed = NewProvider("openai-main", "openai", "https://eu.api.openai.com/v1")
+    changed = NewProvider("openai-main", "openai", "https://eu.api.openai.com/v1", Secret("sk-up"))
     providers.update(made.org.actor, made.org.openai.id, changed, sealer, utcnow())
     again = get(made, f"/config/{key.id}", **match)
     assert again.status_code == 200
