@@ -38,6 +38,7 @@ _MAX_RETRY_AFTER_SECONDS = 400 * 86_400
 _PROVIDER_FAULTS = frozenset({Fault.PROVIDER_ERROR, Fault.UPSTREAM_TIMEOUT})
 _PUBLIC_FACTS = (
     *("request_type", "provider", "provider_id", "model", "reachable", "allowed_methods"),
+    *("parameter", "target", "reason"),
     *("tool", "url", "rule", "pattern", "guardrail", "guardrail_id", "found"),
     *("dimension", "limit"),
 )

@@ -53,6 +53,8 @@ class Account:
     """The models that it is said to serve, and no others; empty says nothing."""
     mapped: frozenset[str] = frozenset()
     """Models that it has another name for, and so serves whatever else it does."""
+    is_native: bool = True
+    """It takes requests as they come, without a translation."""
 
 
 class Pick(NamedTuple):
@@ -157,7 +159,8 @@ class Directory:
         foreign = _VENDORS.difference(families) if families else frozenset()
         found = [i for i, a in enumerate(accounts) if not a.declared and a.type not in foreign]
         if found:
-            return found
+            # A name that nobody claims is not worth a translation while somebody needs none.
+            return [i for i in found if accounts[i].is_native] or found
         if len(accounts) == 1 and not self.mute:
             return [0]
         if not accounts or any(self._says(account, model, families) for account in self.mute):
@@ -169,7 +172,11 @@ class Directory:
             return True
         if account.declared:
             return model in account.declared
-        return account.type in families or self.knows(account.type, model)
+        if account.type in families:
+            return True
+        # Catalogues list a vendor's models with the clouds of another, which is not the other's own API.
+        is_foreign = bool(families) and account.type in _VENDORS
+        return not is_foreign and self.knows(account.type, model)
 
     def reachable(self, most: int) -> list[str]:
         """Return what a caller may write instead: aliases, and words that go before a slash."""

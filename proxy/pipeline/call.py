@@ -15,6 +15,7 @@ from proxy.pipeline.incoming import read_headers
 from proxy.pipeline.lanes import Choice, Lane, Plan
 from proxy.providers.provider import Upstream
 from proxy.routes import Route
+from proxy.translation.neutral import Context
 from proxy.transport.asgi import Scope, Send
 from proxy.transport.leash import Holder, Leash
 from rules.cache_mode import CacheMode
@@ -90,6 +91,8 @@ class Call:
     """The provider may have seen the request."""
     upstream: Upstream | None = None
     meter: Meter | None = None
+    translated: Context | None = None
+    """What the request that was translated last leaves for its answer."""
     converters: Sequence[Converter] = ()
     """What stands between the meter and the client, in order; none where bytes pass as they are."""
     cache_mode = CacheMode.RESPECT
@@ -148,10 +151,13 @@ class Call:
 
     def choose(self, choice: Choice) -> None:
         """Let a lane of the chain serve the call from here on."""
-        self.lane, self.model = choice
+        self.lane, self.model = lane, _ = choice
         ask = self.ask
         self.hides_usage = (
-            ask.is_streamed and ask.asks_usage is None and choice.lane.provider.asks_for_usage
+            ask.is_streamed
+            and ask.asks_usage is None
+            and lane.provider.asks_for_usage
+            and lane.way is None
         )
 
     def note(self, name: str, value: Any) -> None:

@@ -5,6 +5,7 @@ import time
 from proxy.gateway import Gateway
 from proxy.pipeline.call import Call
 from proxy.pipeline.lanes import Lane
+from proxy.pipeline.translate import neutral_headers, translated_body, translated_query
 from proxy.providers import sandbox
 from proxy.providers.provider import Upstream
 from proxy.splice import with_usage_asked
@@ -51,24 +52,28 @@ async def send(gateway: Gateway, call: Call, lane: Lane, head: bytes, body: byte
 
 
 def outgoing(gateway: Gateway, call: Call, lane: Lane) -> tuple[bytes, bytes]:
-    """Return head and body for the provider: the body as received, but for what must be spliced.
+    """Return head and body for the provider: the body as received, but for what must be spliced or translated.
 
-    Raises UpstreamLost when a token must be shown and there is none.
+    Raises UpstreamLost when a token must be shown and there is none, Refused when a request can't be translated.
     """
     if lane.binding.target is None:
         return b"", b""
-    provider, body, incoming = lane.provider, call.body, call.incoming
+    provider, body, way = lane.provider, call.body, lane.way
+    given, named = call.incoming.forwarded, call.incoming.consumed
+    query: bytes = call.scope["query_string"]
     wanted = lane.wanted(call.model, call.ask.is_streamed)
-    if wanted.model != call.ask.model:
+    if way is not None:
+        body = translated_body(gateway, call, way, wanted.model)
+        given, named, query = neutral_headers(given), {}, translated_query(call, way)
+    elif wanted.model != call.ask.model:
         body = lane.wire.renamed(body, call.ask, wanted.model)
     if provider.edit is not None:
-        body = provider.edit(body, wanted, incoming.forwarded)
+        body = provider.edit(body, wanted, given)
     if call.hides_usage:
         body = with_usage_asked(body)
-    query: bytes = call.scope["query_string"]
     if provider.query is not None:
         query = provider.query(query)
-    headers = lane.headers(incoming.forwarded, incoming.consumed)
+    headers = lane.headers(given, named)
     target = lane.target(call.model, call.ask.is_streamed)
     if lane.token is not None:
         headers = [*headers, gateway.tokens.header(lane.token)]

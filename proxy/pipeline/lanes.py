@@ -13,6 +13,7 @@ from core.fault import Fault, Refused
 from proxy.bundle import Bundle, ProviderBinding
 from proxy.checks import NO_CHECKS, Checks, checks_of
 from proxy.dialects.dialect import Dialect
+from proxy.pipeline.foreign import Errand, Way, way_to
 from proxy.pipeline.routing_terms import RoutingTerms, routing_terms
 from proxy.providers import sandbox
 from proxy.providers.provider import Headers, Outgoing, Provider, Signer, TokenNeed, Wanted
@@ -49,6 +50,8 @@ class Lane:
     """Proves the account over each request."""
     replaced: frozenset[bytes] = frozenset()
     """Names of headers that the provider's settings give; the caller's own are left out."""
+    way: Way | None = None
+    """How requests and answers are translated; None where the provider speaks the route's dialect."""
     _targets: dict[tuple[str, bool], bytes] = field(default_factory=dict)
     _faces: "dict[int, Lane | None]" = field(default_factory=dict)
 
@@ -70,10 +73,13 @@ class Lane:
 
     def wanted(self, model: str, is_streamed: bool) -> Wanted:
         """Return what a call of this lane wants of the provider, in the provider's own words."""
-        route, deployments = self.route, self.binding.settings.deployments
+        errand: Route | Errand = self.route
+        if self.way is not None:
+            errand = self.way.streamed if is_streamed else self.way.whole
+        deployments = self.binding.settings.deployments
         if deployments:
             model = deployments.get(model, model)
-        return Wanted(route.request_type, route.upstream_path, model, is_streamed)
+        return Wanted(errand.request_type, errand.upstream_path, model, is_streamed)
 
     def target(self, model: str, is_streamed: bool) -> bytes:
         """Return method and path for a model, up to where the caller's query goes."""
@@ -147,16 +153,17 @@ class RouteLanes:
         self._terms = terms
         self._lanes: list[Lane] = []
         self._found: dict[str, Found] = {}
-        accounts, mute = [], []
+        mute = []
         for binding in terms.order:
             provider = PROVIDERS.get(binding.type)
             lane = None if provider is None else lane_of(route, binding, provider)
-            account = account_of(binding)
             if lane is None:
-                mute.append(account)
+                mute.append(account_of(binding))
             else:
                 self._lanes.append(lane)
-                accounts.append(account)
+        # Whoever speaks the route's dialect comes before those who have to be translated for.
+        self._lanes.sort(key=lambda lane: lane.way is not None)
+        accounts = [account_of(lane.binding, lane.way is None) for lane in self._lanes]
         self._directory = Directory(accounts, mute, terms.aliases, _is_catalogued)
         self.turns = 0
         """How many calls have been spread over the lanes so far, where a policy has them take turns."""
@@ -224,12 +231,13 @@ def _not_allowed(lane: Lane, model: str, alias: str) -> Refused:
     )
 
 
-def account_of(binding: ProviderBinding) -> Account:
-    """Return a provider as routing sees it."""
+def account_of(binding: ProviderBinding, is_native: bool = False) -> Account:
+    """Return a provider as routing sees it on a route, whose requests it takes as they come or not."""
     settings, models = binding.settings, binding.settings.models
     if binding.type == sandbox.SANDBOX.type:
         models = sandbox.MODELS
-    return Account(binding.name, binding.type, frozenset(models), frozenset(settings.deployments))
+    names = frozenset(models), frozenset(settings.deployments)
+    return Account(binding.name, binding.type, *names, is_native)
 
 
 @lru_cache(maxsize=64)
@@ -282,10 +290,15 @@ def with_query(target: bytes, query: bytes) -> bytes:
 
 
 def lane_of(route: Route, binding: ProviderBinding, provider: Provider) -> Lane | None:
-    """Return the lane of one provider on a route, or None when it can't serve the route."""
-    dialect = route.dialect
-    if dialect is None or not provider.serves(dialect.name, route.request_type):
+    """Return the lane of one provider on a route, or None when it can't serve the route even translated."""
+    dialect, way = route.dialect, None
+    if dialect is None:
         return None
+    if not provider.serves(dialect.name, route.request_type):
+        way = way_to(provider, route)
+        if way is None:
+            return None
+        dialect = way.wire
     settings = binding.settings
     extra = [(n.lower().encode(), v.encode("latin-1")) for n, v in settings.extra_headers.items()]
     headers = [*provider.credential_headers(binding), *extra, (b"accept-encoding", b"identity")]
@@ -301,4 +314,5 @@ def lane_of(route: Route, binding: ProviderBinding, provider: Provider) -> Lane 
         None if provider.token is None else provider.token(binding),
         None if provider.signer is None else provider.signer(binding),
         frozenset(name for name, _ in headers) if extra else frozenset(),
+        way,
     )

@@ -6,6 +6,7 @@ from proxy.dialects.meters import HidingMeter
 from proxy.gateway import Gateway
 from proxy.pipeline.call import Call
 from proxy.pipeline.identity import Identity
+from proxy.pipeline.translate import translated_headers
 from proxy.transport.answer import CONNECTION_HEADERS, BadAnswer, header_block
 from rules.cache_mode import CacheMode
 
@@ -117,7 +118,10 @@ def answer_headers(call: Call) -> Headers:
     if upstream is None:
         raise RuntimeError("there is no answer")
     keeps_length = not call.converters and not isinstance(call.meter, HidingMeter)
-    return passed(upstream.headers, keeps_length)
+    headers = passed(upstream.headers, keeps_length)
+    if call.translated is None or call.required_lane().way is None:
+        return headers
+    return translated_headers(headers, call.translated, upstream.status)
 
 
 def passed(headers: Headers, keeps_length: bool) -> Headers:

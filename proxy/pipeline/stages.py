@@ -29,6 +29,7 @@ from proxy.pipeline.policy import policy
 from proxy.pipeline.relay import relay
 from proxy.pipeline.route import read, route
 from proxy.pipeline.settle import settle
+from proxy.pipeline.translate import StreamTranslator, translate_answer
 from proxy.responses import error_element, error_event, refusal
 from proxy.transport.faults import AbortConnection, ClientGone, LeashPulled, UpstreamLost
 
@@ -51,6 +52,7 @@ STAGES: tuple[Stage, ...] = (
     *DECIDE,
     unless_replayed(dispatch),
     record_answer,
+    translate_answer,
     guard_answer,
     relay,
     keep_answer,
@@ -122,11 +124,14 @@ def _error_bytes(call: Call, refused: Refused) -> bytes:
     form, meter = call.dialect.errors, call.meter
     is_guarded = refused.fault is Fault.GUARDRAIL_BLOCKED
     code = "stream_chunk_blocked" if is_guarded else call.code
+    first = call.converters[0] if call.converters else None
     last = call.converters[-1] if call.converters else meter
     if isinstance(last, ArrayMeter):
         return error_element(refused, code, form, is_first=not last.has_elements)
     answer_id = "" if meter is None else meter.reading.answer_id
     gap = b"" if last is None or last.at_boundary else b"\n\n"
+    if isinstance(first, StreamTranslator):
+        return gap + first.error(code, refused.message)
     return gap + error_event(refused, code, form, answer_id)
 
 

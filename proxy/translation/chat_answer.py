@@ -251,7 +251,7 @@ class Writer:
     def error(self, code: str, message: str, kind: str = "provider_error") -> bytes:
         """Return the event that ends a broken stream."""
         error = {"type": kind, "code": code, "message": message, "param": None}
-        return b"event: error\ndata: %b\n\n" % dumps({"type": "error", "error": error})
+        return _framed({"error": error})
 
     def _call_id(self, call_id: str) -> str:
         return call_id or f"call_{self._context.answer_id}_{self._calls}"

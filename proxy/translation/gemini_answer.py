@@ -177,14 +177,14 @@ class Writer:
         return b""
 
     def error(self, code: str, message: str, kind: str = "") -> bytes:
-        """Return the chunk that ends a broken stream; of an array no end, so that it can't be taken for whole."""
+        """Return the chunk that ends a broken stream, in which an array must end to be read at all."""
         error = {
             "code": _BROKEN_STATUS,
             "message": message,
             "status": GOOGLE_STATUSES.get(_BROKEN_STATUS, "UNAVAILABLE"),
             "details": [{"reason": kind or code}],
         }
-        return self._separated({"error": error})
+        return self._separated({"error": error}) + (b"]" if self._context.is_array else b"")
 
     def _called(self, start: ToolStart) -> bytes:
         self._call = None

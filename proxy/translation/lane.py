@@ -25,7 +25,15 @@ from proxy.translation import (
     responses_request,
 )
 from proxy.translation.errors import read_error, write_error
-from proxy.translation.neutral import Answer, Context, Conversation, Event, Failure, Reasoning
+from proxy.translation.neutral import (
+    Answer,
+    Context,
+    Conversation,
+    Done,
+    Event,
+    Failure,
+    Reasoning,
+)
 from proxy.translation.rules import (
     CHAT,
     CLIENTS,
@@ -113,12 +121,11 @@ class AnswerStream:
         self._writer = writer
         self._sequence = Sequencer()
         self._splitter = EventSplitter(MAX_EVENT_BYTES)
-
-    at_boundary = True
-    """Only whole events are returned."""
+        self.has_ended = False
+        """The client has been told the end. An error is not one."""
 
     @property
-    def has_ended(self) -> bool:
+    def is_over(self) -> bool:
         """The client has been told the end, or the provider's own error; nothing more is written."""
         return self._sequence.is_over
 
@@ -143,7 +150,7 @@ class AnswerStream:
 
     def error(self, code: str, message: str) -> bytes:
         """Return the client's own error event, which ends a broken stream; empty when it has ended."""
-        if self.has_ended:
+        if self.is_over:
             return b""
         return self._writer.error(code, message)
 
@@ -163,6 +170,7 @@ class AnswerStream:
         if isinstance(event, Failure):
             code = event.code or event.type or "provider_error"
             return self._writer.error(code, event.message or "The provider broke off.")
+        self.has_ended = isinstance(event, Done)
         return self._writer.write(event)
 
 
@@ -227,12 +235,20 @@ class Translation:
 
     def whole(self, body: bytes, context: Context) -> bytes:
         """Return the client's answer for the provider's whole one. Raises Untranslatable."""
+        answer = fold(self._events(body))
+        return dumps(_CLIENTS[self.client].write_whole(answer, context))
+
+    def whole_as_stream(self, body: bytes, context: Context) -> list[bytes]:
+        """Return the stream that a client asked for where the provider gave a whole answer. Raises Untranslatable."""
+        writer = _CLIENTS[self.client].writer(context)
+        return [b"".join(map(writer.write, self._events(body)))]
+
+    def _events(self, body: bytes) -> list[Event]:
         try:
             events = _WIRES[self.wire].read_whole(dict_in(loads(body)))
         except (msgspec.DecodeError, RecursionError) as error:
             raise Untranslatable(f"the answer is not JSON: {error}") from None
-        answer = fold(Sequencer().take(events))
-        return dumps(_CLIENTS[self.client].write_whole(answer, context))
+        return Sequencer().take(events)
 
     def error_body(self, status: int, body: bytes) -> bytes:
         """Return the provider's error as the client's dialect says it, with the provider's message."""

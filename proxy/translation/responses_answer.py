@@ -71,10 +71,13 @@ class Writer:
         return b""
 
     def error(self, code: str, message: str, kind: str = "") -> bytes:
-        """Return the event that ends a broken stream: the response has failed."""
+        """Return the events that end a broken stream: the error, which SDKs raise, and the response that failed."""
+        code = code or kind or "server_error"
+        error = {"type": kind or "provider_error", "code": code, "message": message, "param": None}
+        told = {"code": code, "message": message, "param": None, "error": error}
         made = items.response(self._id, self._context, "failed", self._output)
-        made["error"] = {"code": code or kind or "server_error", "message": message}
-        return self._framed("response.failed", {"response": made})
+        made["error"] = {"code": code, "message": message}
+        return self._framed("error", told) + self._framed("response.failed", {"response": made})
 
     def _told(self, kind: str) -> bytes:
         made = items.response(self._id, self._context, "in_progress", [])

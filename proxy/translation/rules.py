@@ -241,6 +241,7 @@ class Notes:
         return Refused(
             Fault.UNSUPPORTED_PARAMETER,
             f"`{spoken}` can't be translated to {TITLES[self.wire]}: {reason}.",
+            param=spoken,
             parameter=spoken,
             target=self.wire,
             reason=reason,

@@ -196,3 +196,18 @@ def test_no_glob_matches_nothing_and_a_bad_one_is_named():
     assert not Globs([]).match("gpt-4o")
     assert glob_error("") and glob_error(7) and glob_error("a\nb") and glob_error("a" * 201)
     assert glob_error("gpt-*") == ""
+
+
+def test_a_name_that_nobody_claims_is_not_translated_while_somebody_takes_it_as_it_is() -> None:
+    foreign = Account("claude", "anthropic", is_native=False)
+    assert served(Directory([CUSTOM, foreign]), "my-model") == [("lab", "my-model")]
+    assert served(Directory([foreign]), "my-model") == [("claude", "my-model")]
+    assert served(Directory([CUSTOM, foreign]), "claude-haiku-4-5") == [
+        ("claude", "claude-haiku-4-5")
+    ]
+
+
+def test_a_vendors_own_api_does_not_serve_what_its_cloud_is_listed_with() -> None:
+    google = Account("google", "gemini")
+    directory = Directory([google, CLAUDE], knows=lambda _type, _model: True)
+    assert served(directory, "claude-haiku-4-5") == [("claude", "claude-haiku-4-5")]

@@ -114,7 +114,7 @@ async def test_a_policy_decides_order_reach_and_models() -> None:
         assert called(here) == ["spare", "main"]
         assert (await ask(here, "gpt-4o")).json["error"]["code"] == "model_not_allowed"
         got = await ask(here, "claude-haiku-4-5", "/v1/messages")
-        assert got.json["error"]["code"] == "model_provider_not_bound"
+        assert got.json["error"]["code"] == "model_not_recognized"
 
 
 async def test_a_keys_own_alias_wins_and_a_key_may_stand_outside_the_policy() -> None:
