@@ -197,8 +197,6 @@ class RouteLanes:
             name = allowed[0][0].binding.name
             sentence = f'The provider "{name}" does not serve this model here.'
             raise Refused(Fault.MODEL_PROVIDER_NOT_BOUND, sentence, model=model, provider=name)
-        if terms.max_attempts == 1:
-            del chain[1:]
         return Found(tuple(chain), resolution.source, resolution.alias)
 
     def _refusal(self, unplaced: Unplaced, model: str) -> Refused:

@@ -24,7 +24,7 @@ async def relay(gateway: Gateway, call: Call) -> None:
     watch = None
     if call.watches_sealed and upstream.status < 300:
         bundle, binding = call.required_plan().bundle, call.required_lane().binding
-        watch = Watch(gateway.makers, bundle.vk_id, binding.id)
+        watch = Watch(gateway.makers, bundle.vk_id, binding.id, call.dialect.name)
     is_streamed = call.ask.is_streamed
     wire = call.required_lane().wire
     call.meter = meter_for(wire, upstream.headers, call.hides_usage, is_streamed)

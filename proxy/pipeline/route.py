@@ -38,6 +38,8 @@ def route(gateway: Gateway, call: Call) -> None:
     if len(chain) > 1:
         call.watches_sealed = True
         chain = _ordered(gateway, call, lanes, chain)
+        if call.required_plan().terms.max_attempts == 1:
+            chain = chain[:1]
     call.chain = chain
     call.choose(chain[0])
 
@@ -46,7 +48,7 @@ def _ordered(
     gateway: Gateway, call: Call, lanes: RouteLanes, chain: tuple[Choice, ...]
 ) -> tuple[Choice, ...]:
     """Return the chain in the order for this call: to whoever made what only they can read, else by strategy."""
-    if has_sealed(call.body):
+    if has_sealed(call.body, call.dialect.name):
         return _of_maker(gateway, call, chain)
     strategy = call.required_plan().terms.strategy
     if strategy is Strategy.COST:

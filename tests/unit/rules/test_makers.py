@@ -22,6 +22,12 @@ REQUESTS = {
     "responses": '{"input":[{"type":"reasoning","encrypted_content":"%s"}]}',
     "gemini": '{"contents":[{"parts":[{"thoughtSignature":"%s"}]}]}',
 }
+DIALECTS = {
+    "anthropic": "anthropic_messages",
+    "redacted": "anthropic_messages",
+    "responses": "openai_responses",
+    "gemini": "gemini",
+}
 
 
 @pytest.mark.parametrize("kind", ANSWERS)
@@ -29,10 +35,10 @@ REQUESTS = {
 def test_a_sealed_part_leads_back_to_its_maker_wherever_the_answer_was_cut(kind, seal):
     answer = b'data: {"x":1}\n\n' + (ANSWERS[kind] % seal).encode() + b'data: {"y":2}\n\n'
     request = (REQUESTS[kind] % seal).encode()
-    assert has_sealed(request)
+    assert has_sealed(request, DIALECTS[kind])
     for cut in range(1, len(answer), 3):
         makers = Makers()
-        watch = Watch(makers, "vk_1", "prov_b")
+        watch = Watch(makers, "vk_1", "prov_b", DIALECTS[kind])
         watch.see([answer[:cut]])
         watch.see([answer[cut : cut + 7], answer[cut + 7 :]])
         assert makers.maker_of("vk_1", request) == "prov_b"
@@ -41,7 +47,7 @@ def test_a_sealed_part_leads_back_to_its_maker_wherever_the_answer_was_cut(kind,
 
 def test_byte_by_byte_is_found_too():
     makers = Makers()
-    watch = Watch(makers, "vk_1", "prov_b")
+    watch = Watch(makers, "vk_1", "prov_b", "openai_responses")
     for byte in (ANSWERS["responses"] % SEAL).encode():
         watch.see([bytes([byte])])
     assert makers.maker_of("vk_1", (REQUESTS["responses"] % SEAL).encode()) == "prov_b"
@@ -58,7 +64,8 @@ def test_the_newest_known_part_decides():
 
 
 def test_an_ordinary_request_has_nothing_sealed():
-    assert not has_sealed(b'{"model":"m","messages":[{"role":"user","content":"hello"}]}')
+    for dialect in (*DIALECTS.values(), "openai_chat"):
+        assert not has_sealed(b'{"model":"m","messages":[{"content":"hello"}]}', dialect)
     assert list(sealed_parts(b'{"signature":"short","data":"x"}')) == []
 
 
@@ -67,3 +74,11 @@ def test_the_memory_is_bounded():
     for number in range(50):
         makers.remember("vk_1", b"%020d" % number, "prov")
     assert len(makers) == 10
+
+
+def test_a_part_far_from_the_end_of_a_long_request_is_found_too():
+    makers = Makers()
+    part = SEAL.encode()
+    makers.remember("vk_1", next(sealed_parts(b'"signature":"%b"' % part)), "prov_a")
+    body = b'{"a":{"signature":"%b"},"b":"%b"}' % (part, b"x" * 100_000)
+    assert makers.maker_of("vk_1", body) == "prov_a"

@@ -150,6 +150,14 @@ async def test_round_robin_takes_turns() -> None:
         assert called(here) == ["a", "b", "c", "a"]
 
 
+async def test_turns_are_taken_without_fallback_too() -> None:
+    async with site(providers=accounts("openai", "a", "b")) as here:
+        configure(here, policy_of("round_robin", "a", "b"), fallback={"max_attempts": 1})
+        script(here, "status=500", "ok")
+        assert [(await ask(here, "gpt-4o-mini")).status for _ in range(2)] == [500, 200]
+        assert called(here) == ["a", "b"]
+
+
 async def test_cost_prefers_the_cheaper_model_of_an_alias() -> None:
     async with site(providers=accounts("openai", "a", "b")) as here:
         configure(
