@@ -9,7 +9,15 @@ from typing import Any
 from peewee import TextField
 
 from core.database import Model, transaction
-from core.models import ALL_MODELS, AlertDelivery, AnomalyRule, Guardrail, IdempotencyKey, Provider
+from core.models import (
+    ALL_MODELS,
+    AlertDelivery,
+    AnomalyRule,
+    Guardrail,
+    IdempotencyKey,
+    Provider,
+    TraceDestination,
+)
 from core.secrets import Sealer, key_id_in, sealer_for
 from core.settings import Settings
 
@@ -45,6 +53,7 @@ def answer_purpose(caller_id: str, key: str) -> str:
 SEALED: tuple[SealedColumn, ...] = (
     SealedColumn(Provider, "sealed_credential", lambda row: f"provider:{row.id}"),
     SealedColumn(Guardrail, "sealed_secret", lambda row: f"guardrail:{row.id}"),
+    SealedColumn(TraceDestination, "sealed_headers", lambda row: f"trace destination:{row.id}"),
     SealedColumn(
         IdempotencyKey, "sealed_answer", lambda row: answer_purpose(row.caller_id, row.key)
     ),
