@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import bodies, decisions, expectations, machine, parts, report
+from bench import bodies, checks, decisions, expectations, machine, parts, report
 from bench.gateway import NAME, gateway
 from bench.peers import PEERS, Starter
 from bench.processes import LOAD_CORE, interrupt_is_exit
@@ -43,12 +43,20 @@ def _run(effort: parts.Effort, chosen: argparse.Namespace) -> int:
     print(", ".join(f"{key} {value}" for key, value in where.items()))
     print("\n" + report.tables(requests, streams))
     print("\n" + report.shared_core(requests.small))
-    decided, expected = None, []
+    decided, checked, expected = None, None, []
     if not chosen.peers_only:
         decided = decisions.on_its_own_core()
         expected = [*expectations.judged(requests, streams), expectations.decision(decided)]
+        checked = checks.on_its_own_core()
+        print("\n" + report.checks_table(checked))
         print("\n" + report.expectations_table(expected))
-    measured = {"requests": requests, "streams": streams, "decided": decided, "expected": expected}
+    measured = {
+        "requests": requests,
+        "streams": streams,
+        "decided": decided,
+        "checked": checked,
+        "expected": expected,
+    }
     print(f"\nWritten to {report.write(where, measured)}")
     return int(chosen.check and not all(one.is_met for one in expected))
 

@@ -124,7 +124,7 @@ def _bundle() -> BundleText:
 
 def measure(folder: Path, times: int) -> DecisionTime:
     """The time from a parsed request to the bytes for the provider and a settled record."""
-    gateway = trio.run(_gateway, folder)
+    gateway = trio.run(ready_gateway, folder)
     body = small(folder).read_bytes()
     headers = [
         (b"host", b"127.0.0.1:5563"),
@@ -158,7 +158,7 @@ def _timed(gateway: Gateway, act: Callable[[], object], times: int) -> list[int]
         act()
         taken.append(time.perf_counter_ns() - begun)
         if number % ACKNOWLEDGE_EVERY == 0:
-            _acknowledge(gateway)
+            acknowledge(gateway)
     return taken[WARM_UP:]
 
 
@@ -168,7 +168,8 @@ def _written(gateway: Gateway) -> list[bytes]:
     return gateway.spool.read(batch).splitlines()
 
 
-async def _gateway(folder: Path) -> Gateway:
+async def ready_gateway(folder: Path) -> Gateway:
+    """What a worker uses, with the one key resolved and five limits that have a slice each."""
     holds = Holds("bench")
     terms = KeyringTerms(sealer_for(_SECRET, "bundle"), (_SECRET,), 3600)
     cache = BundleCache(folder / "bundles", sealer_for(_SECRET, "copies"), b"name", 3600)
@@ -186,7 +187,7 @@ async def _gateway(folder: Path) -> Gateway:
     return Gateway(load({}), keyring, holds, spool, pool, readiness, OutputHistory())
 
 
-def _acknowledge(gateway: Gateway) -> None:
+def acknowledge(gateway: Gateway) -> None:
     """Do the shipper's part, outside the measured time."""
     while (batch := gateway.spool.next_batch()) is not None:
         gateway.spool.acknowledge(batch)

@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from bench.checks import CheckCost
 from bench.load import LoadResult
 from bench.parts import DIRECT, RequestResults, StreamResults
 from bench.stats import Spread
@@ -130,6 +131,20 @@ def _crowded_table(streams: StreamResults) -> str:
             ]
         )
     return _table("All streams open at once", rows)
+
+
+def checks_table(cost: CheckCost) -> str:
+    """What checks add to a call with a 200 kB body, and holding back to the tokens of a stream."""
+    rows = [
+        ["", "added"],
+        ["ten policy rules a dimension, 200 kB body", f"{cost.policy_added_us:+,.0f} us"],
+        ["two guardrails on the request, 200 kB body", f"{cost.guardrails_added_us:+,.0f} us"],
+        ["a token held back by two guardrails, p50", f"{cost.held_p50_ms:+,.0f} ms"],
+        ["a token held back by two guardrails, p99", f"{cost.held_p99_ms:+,.0f} ms"],
+        ["the first text of a held-back stream", f"{cost.first_text_ms:+,.0f} ms"],
+        ["CPU time a token of judging a stream", f"{cost.stream_us_per_token:+,.1f} us"],
+    ]
+    return _table("Checks, at 60 tokens/s where it matters", rows)
 
 
 def expectations_table(expected: Sequence[Expectation]) -> str:

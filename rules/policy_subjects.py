@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import msgspec
+import re2
 
 TOOLS, MCP, URLS, MODELS = "tools", "mcp", "urls", "models"
 DIMENSIONS = (TOOLS, MCP, URLS, MODELS)
@@ -54,6 +55,7 @@ _DECLARATIONS = ("functionDeclarations", "function_declarations")
 _MCP_NAMES = ("server_label", "server_url", "connector_id", "mcp_server_name", "server_name")
 _PLAIN_TYPES = frozenset({"function", "custom", "namespace", "mcp", "mcp_toolset"})
 _ESCAPED_LETTER = re.compile(rb"\\u00[4-7][0-9a-fA-F]")
+_NAMED = re2.compile("|".join(f'"{name}"' for name in _PLACES) + r"|\\u00[4-7][0-9a-fA-F]")
 _CAMEL = re.compile(r"(?<=[a-z0-9])([A-Z])")
 _VERSION = re.compile(r"_(\d{8}|\d{4}_\d{2}_\d{2})$")
 
@@ -83,9 +85,13 @@ def tools_and_servers(body: bytes) -> tuple[list[Subject], list[Subject]]:
 
 
 def _may_hide(body: bytes) -> bool:
-    return _ESCAPED_LETTER.search(body) is not None or any(
-        body.count(b'"%b"' % name.encode()) > 1 for name in _PLACES
-    )
+    seen = set()
+    for match in _NAMED.finditer(body):
+        name = match.group()
+        if name in seen or name[:1] == b"\\":
+            return True
+        seen.add(name)
+    return False
 
 
 def _refuse_twice(body: bytes) -> None:

@@ -55,11 +55,23 @@ def redacted(text: str, matches: Sequence[Match]) -> str:
     return "".join(pieces)
 
 
-def spans(pattern: Any, text: str) -> Iterable[tuple[int, int]]:
-    """Yield where a compiled RE2 pattern matches, in characters, empty matches left out."""
-    # Searching bytes is four times as fast, and in plain ASCII a byte is a character.
-    data = text.encode() if text.isascii() else text
+def encoded(text: str) -> bytes:
+    """Return a text as bytes to search in: four times as fast, and what is found there is found again."""
+    return text.encode("utf-8", "surrogatepass")
+
+
+def spans(pattern: Any, text: str, group: int = 0) -> Iterable[tuple[int, int]]:
+    """Yield where a group of a compiled RE2 pattern matches, in characters, empty matches left out."""
+    data = encoded(text)
+    is_plain = len(data) == len(text)
     for match in pattern.finditer(data):
-        start, end = match.span()
-        if end > start:
-            yield start, end
+        start, end = match.span(group)
+        if end <= start:
+            continue
+        if not is_plain:
+            start, end = _characters(data[:start]), _characters(data[:end])
+        yield start, end
+
+
+def _characters(data: bytes) -> int:
+    return len(data.decode("utf-8", "surrogatepass"))

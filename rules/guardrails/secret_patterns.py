@@ -7,11 +7,10 @@ credential of any length is found while a part of it is still to come.
 import math
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
 
 import re2
 
-from rules.guardrails.matches import Match, spans
+from rules.guardrails.matches import Match, encoded, spans
 
 _OPTIONS = re2.Options()
 _OPTIONS.never_capture = True
@@ -87,17 +86,14 @@ _LEAST_BITS = 3.2
 
 def find_secrets(text: str) -> Iterator[Match]:
     """Yield the credentials in a text."""
-    data: Any = text.encode() if text.isascii() else text
-    if _ANY.search(data) is not None:
+    if _ANY.search(encoded(text)) is not None:
         for label, pattern in _ALL.items():
             for start, end in spans(pattern, text):
                 yield Match(start, end, label)
     if "://" in text:
-        for match in _IN_ADDRESS.finditer(data):
-            start, end = match.span(1)
+        for start, end in spans(_IN_ADDRESS, text, 1):
             yield Match(start, end, "PASSWORD")
-    for match in _ASSIGNED.finditer(data):
-        start, end = match.span(1)
+    for start, end in spans(_ASSIGNED, text, 1):
         if _is_telling(text[start:end]):
             yield Match(start, end, "SECRET")
 

@@ -21,6 +21,8 @@ ACTIONS = ("block", "redact")
 ON_FAILURE = ("fail_closed", "fail_open")
 EVALUATOR = "evaluator"
 DEFAULT_WINDOW_CHARACTERS, DEFAULT_OVERLAP_CHARACTERS = 1024, 256
+DEFAULT_STEP_CHARACTERS = 64
+"""How much new text is judged at once where that costs microseconds: the less, the sooner it goes on."""
 MOST_WINDOW_CHARACTERS = 16_384
 DEFAULT_TIMEOUT_MS, MOST_TIMEOUT_MS = 2_000, 10_000
 _WORD_CHARACTERS = 200
@@ -48,12 +50,20 @@ def settings_error(type_: str, settings: object) -> str:
     for name in settings:
         if name not in known:
             return f"There is no setting {name}; there are: {', '.join(known)}."
-    return TYPES[type_].check(settings) or _window_error(settings)
+    return TYPES[type_].check(settings) or _window_error(type_, settings)
 
 
-def _window_error(settings: Mapping[str, Any]) -> str:
-    window = settings.get("window_characters", DEFAULT_WINDOW_CHARACTERS)
+def window_of(type_: str, settings: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Return window and overlap. An evaluator is asked seldom; what runs here is asked often."""
     overlap = settings.get("overlap_characters", DEFAULT_OVERLAP_CHARACTERS)
+    default = DEFAULT_WINDOW_CHARACTERS
+    if type_ != EVALUATOR and type(overlap) is int:
+        default = overlap + DEFAULT_STEP_CHARACTERS
+    return settings.get("window_characters", default), overlap
+
+
+def _window_error(type_: str, settings: Mapping[str, Any]) -> str:
+    window, overlap = window_of(type_, settings)
     is_window = type(window) is int and 1 <= window <= MOST_WINDOW_CHARACTERS
     if not is_window or type(overlap) is not int or not 1 <= overlap <= window:
         most = MOST_WINDOW_CHARACTERS
@@ -244,8 +254,7 @@ def guard_of(row: Mapping[str, Any]) -> Guard:
         row["action"],
         row["on_failure"] == "fail_open",
         None if build is None else build(settings),
-        settings.get("window_characters", DEFAULT_WINDOW_CHARACTERS),
-        settings.get("overlap_characters", DEFAULT_OVERLAP_CHARACTERS),
+        *window_of(type_, settings),
     )
 
 
