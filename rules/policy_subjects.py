@@ -40,6 +40,7 @@ class _Places(msgspec.Struct, gc=False):
     mcps: msgspec.Raw = msgspec.Raw()
     input: msgspec.Raw = msgspec.Raw()
     web_search_options: msgspec.Raw = msgspec.Raw()
+    generateContentRequest: msgspec.Raw = msgspec.Raw()  # noqa: N815 - Gemini's name for it
 
 
 _places = msgspec.json.Decoder(_Places)
@@ -77,6 +78,11 @@ def tools_and_servers(body: bytes) -> tuple[list[Subject], list[Subject]]:
         found.items(_items(bytes(places.input)))
         if bytes(places.web_search_options) not in (b"", b"null"):
             found.tool("web_search_options", "web_search")
+        inner = bytes(places.generateContentRequest)
+        if inner:
+            tools, servers = tools_and_servers(inner)
+            found.tools += tools
+            found.mcp += servers
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         if isinstance(error, Unjudgeable):
             raise

@@ -2,6 +2,7 @@
 
 import time
 
+from proxy.cache_markers import with_markers
 from proxy.gateway import Gateway
 from proxy.pipeline.call import Call
 from proxy.pipeline.lanes import Lane
@@ -10,6 +11,7 @@ from proxy.providers import sandbox
 from proxy.providers.provider import Upstream
 from proxy.splice import with_usage_asked
 from proxy.transport.leash import Leash, LeashReason
+from rules.cache_mode import CacheMode
 
 
 def deadline(gateway: Gateway, call: Call, has_more: bool) -> tuple[float, LeashReason]:
@@ -64,6 +66,8 @@ def outgoing(gateway: Gateway, call: Call, lane: Lane) -> tuple[bytes, bytes]:
     wanted = lane.wanted(call.model, call.ask.is_streamed)
     if way is not None:
         body = translated_body(gateway, call, way, wanted.model)
+        if call.cache_mode is CacheMode.FORCE and way.wire.name == "anthropic_messages":
+            body = with_markers(body)
         given, named, query = neutral_headers(given), {}, translated_query(call, way)
     elif wanted.model != call.ask.model:
         body = lane.wire.renamed(body, call.ask, wanted.model)

@@ -68,7 +68,10 @@ def guard_answer(gateway: Gateway, call: Call) -> None:
     if upstream is None or upstream.status >= 300:
         return
     media, coding = _media_and_coding(upstream.headers)
-    is_stream = media == _EVENT_STREAM or bool(call.converters and call.ask.is_streamed)
+    is_stream = media == _EVENT_STREAM
+    if call.translated is not None:
+        # What is judged is what the client gets, whatever the provider sends.
+        is_stream = call.translated.is_streamed and not call.translated.is_array
     checks = guards.get(RESPONSE, ())
     if is_stream:
         # Whoever asks for a stream must not get past what is looked for in whole answers.

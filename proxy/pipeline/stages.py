@@ -130,7 +130,7 @@ def _error_bytes(call: Call, refused: Refused) -> bytes:
         return error_element(refused, code, form, is_first=not last.has_elements)
     answer_id = "" if meter is None else meter.reading.answer_id
     gap = b"" if last is None or last.at_boundary else b"\n\n"
-    if isinstance(first, StreamTranslator):
+    if isinstance(first, StreamTranslator) and not is_guarded:
         return gap + first.error(code, refused.message)
     return gap + error_event(refused, code, form, answer_id)
 

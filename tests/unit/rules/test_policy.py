@@ -45,6 +45,9 @@ HIDING_PLACES = {
     "a namespace itself": {"tools": [{"type": "namespace", "name": "bash", "tools": []}]},
     "gemini": {"tools": [{"functionDeclarations": [{"name": "bash"}]}]},
     "gemini snake case": {"tools": [{"function_declarations": [{"name": "bash"}]}]},
+    "gemini, to be counted": {
+        "generateContentRequest": {"tools": [{"functionDeclarations": [{"name": "bash"}]}]}
+    },
     "gemini, one object": {"tools": {"functionDeclarations": {"name": "bash"}}},
     "gemini built in": {"tools": [{"bash": {}}]},
     "tools of an MCP server": {

@@ -5,7 +5,7 @@ import hashlib
 import orjson
 import pytest
 
-from tests.component.proxy.pipeline.site import chat, message, site
+from tests.component.proxy.pipeline.site import binding, chat, message, site
 
 pytestmark = pytest.mark.trio
 
@@ -77,6 +77,20 @@ async def test_force_and_disable_change_nothing_in_openais_dialect_but_are_told(
             assert got.headers["x-langwatch-cache"] == outcome
 
 
+async def test_force_marks_what_is_translated_for_anthropic() -> None:
+    async with site(providers=lambda port: [binding("anthropic", port)]) as here:
+        body = orjson.dumps(chat("claude-haiku-4-5"))
+        for mode in ("respect", "force"):
+            _, got = await sent_and_got(here, body, "/v1/chat/completions", x_langwatch_cache=mode)
+            assert got.status == 200
+        plain, marked = list(here.fake.record.calls)[-2:]
+        assert plain.body_sha256 != marked.body_sha256
+        sizes = [{n.lower(): v for n, v in c.headers}["content-length"] for c in (plain, marked)]
+        grown = len('[{"type":"text","text":,"cache_control":{"type":"ephemeral"}}]')
+        assert int(sizes[1]) > int(sizes[0])
+        assert int(sizes[1]) - int(sizes[0]) <= grown
+
+
 async def test_a_cache_read_is_a_hit_whatever_the_mode() -> None:
     async with site() as here:
         body = orjson.dumps(message())
@@ -133,7 +147,7 @@ async def test_a_kept_answer_is_given_again_and_costs_nothing(stream) -> None:
         assert (two["outcome"], two["cost_nanousd"]) == ("completed", 0)
         assert two["facts"] == {"response_cache": "hit"}
         assert two["admission"]["model"] == "claude-haiku-4-5"
-        assert here.limit.current.unacked_nanousd == one["cost_nanousd"]
+        assert here.limit.current.unacked == one["cost_nanousd"]
 
 
 async def test_only_the_very_same_request_gets_a_kept_answer() -> None:

@@ -262,7 +262,7 @@ async def test_a_whole_answer_is_blocked_and_still_paid_for(dialect) -> None:
         assert (told["input_tokens"], told["output_tokens"]) == (40, 9)
         assert told["cost_nanousd"] > 0
         await here.at_rest()
-        assert here.limit.current.unacked_nanousd == told["cost_nanousd"]
+        assert here.limit.current.unacked == told["cost_nanousd"]
 
 
 async def test_a_whole_answer_is_redacted_and_nothing_else_of_it_changes(dialect) -> None:
@@ -425,3 +425,39 @@ async def test_a_guardrail_with_settings_that_are_not_right_fails_closed() -> No
     async with guarded(row("regex", settings={"patterns": ["("]})) as (here, _):
         got = await (await here.post("/v1/messages", message())).read()
         assert (got.status, got.json["error"]["code"]) == (503, "guardrail_upstream_unavailable")
+
+
+@pytest.mark.parametrize("action", ["block", "redact"])
+async def test_a_translated_stream_is_judged_in_the_dialect_of_the_client(action) -> None:
+    made = sse(messages_stream([*["word "] * 80, SECRET[:9], SECRET[9:], *[" word"] * 80]))
+    async with listening(lambda *_: made) as (_, port):
+        only = lambda _: [binding("anthropic", port)]  # noqa: E731 - the providers of this key
+        async with site(providers=only) as here:
+            equip(here.keyring.bundle, [row(action=action)], None)
+            sent = await here.post("/v1/chat/completions", chat("claude-haiku-4-5", stream=True))
+            if action == "redact":
+                got = (await sent.read()).body
+                assert MARK.encode() in got
+                assert got.endswith(b"data: [DONE]\n\n")
+            else:
+                got = await sent.read_broken()
+                assert b"stream_chunk_blocked" in got
+                assert got.count(b"word ") > 10
+            assert b"chat.completion.chunk" in got
+            assert SECRET[:12].encode() not in got
+            assert SECRET[-12:].encode() not in got
+
+
+async def test_a_translated_answer_is_judged_in_the_dialect_of_the_client() -> None:
+    whole = ANSWERS["anthropic"] | {
+        "type": "message",
+        "role": "assistant",
+        "stop_reason": "end_turn",
+    }
+    async with (
+        listening(lambda *_: json_answer(whole)) as (_, port),
+        site(providers=lambda _: [binding("anthropic", port)]) as here,
+    ):
+        equip(here.keyring.bundle, [row(action="redact")], None)
+        got = await (await here.post("/v1/chat/completions", chat("claude-haiku-4-5"))).read()
+        assert got.json["choices"][0]["message"]["content"] == f"It is {MARK}."
