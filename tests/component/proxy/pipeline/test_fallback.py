@@ -1,5 +1,8 @@
 """A chain of providers answers with one voice: one clean answer or one truthful error, one row, billed once."""
 
+import random
+from collections import Counter
+
 import pytest
 import trio
 
@@ -288,3 +291,50 @@ async def test_an_unreachable_provider_is_passed_by() -> None:
         got = await (await here.post("/v1/chat/completions", chat())).read()
         assert (got.status, got.headers["x-langwatch-fallback-count"]) == (200, "1")
         assert outcomes(await the_end(here))[0] == ("first", "network", None)
+
+
+STORM = (
+    *("ok", "ok", "status=500", "status=503", "status=429", "status=404", "status=400"),
+    *("reset_head", "close_head", "hang_head", "chunks=6,reset_after=0", "chunks=6,end_after=0"),
+    *("chunks=6,reset_after=3,delay_ms=1", "chunks=6,end_after=2", "no_usage", "close"),
+)
+
+
+async def test_in_a_storm_every_call_has_one_end_one_row_and_one_charge(dialect) -> None:
+    path, ask = DIALECTS[dialect]
+    chance = random.Random(20)
+    settings = settings_for(**QUICK, LW_GATEWAY_CIRCUIT_THRESHOLD=10**6)
+    ends: Counter[str] = Counter()
+
+    async def one(here: Site, is_streamed: bool) -> None:
+        sent = await here.post(path, ask(stream=is_streamed))
+        try:
+            got = await sent.read()
+        except (trio.BrokenResourceError, AssertionError):
+            ends["broken off"] += 1
+            return
+        ends["answered" if got.status == 200 else "told"] += 1
+        if got.status != 200:
+            assert got.json["error"]["message"]
+
+    async with site(settings, accounts(dialect, "a", "b", "c")) as here:
+        for _ in range(4):
+            script(here, *(chance.choice(STORM) for _ in range(40)))
+            async with trio.open_nursery() as nursery:
+                for _ in range(20):
+                    nursery.start_soon(one, here, chance.random() < 0.5)
+            here.fake._scripts.clear()
+        await until(lambda: len(here.settled) == 80)
+        await here.at_rest()
+        rows = here.settled
+        assert len({row["call_id"] for row in rows}) == 80
+        assert sum(line["command"] == "admitSpend" for line in here.lines) == 80
+        assert here.limit.current.unacked == sum(row["cost_nanousd"] for row in rows)
+        assert ends.total() == 80
+        assert min(ends["answered"], ends["told"] + ends["broken off"]) > 5
+        for row in rows:
+            outcomes_of = [attempt["outcome"] for attempt in row["facts"]["attempts"]]
+            assert 1 <= len(outcomes_of) <= 3
+            assert not {"success", "fallback_success", "non_retryable"} & set(outcomes_of[:-1])
+            if row["outcome"] == "failed":
+                assert row["cost_nanousd"] == 0 or row["status"] == 200
