@@ -2,8 +2,7 @@
 
 from typing import Any
 
-import msgspec
-
+from proxy.dialects.dialect import UNREADABLE
 from proxy.translation.neutral import Failure
 from proxy.translation.rules import GEMINI, MESSAGES
 from proxy.translation.shapes import dict_in, dumps, loads, text_in
@@ -64,7 +63,7 @@ def read_error(body: bytes) -> Failure:
     """Return the error of a whole answer; one that is not JSON is its own message."""
     try:
         value = loads(body)
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         text = body[:_MAX_MESSAGE_CHARACTERS].decode("utf-8", "replace").strip()
         return Failure("", "", "" if text.startswith("<") else text)
     if isinstance(value, list) and value:

@@ -7,9 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
 
-import msgspec
-
 from core.fault import Fault, Refused
+from proxy.dialects.dialect import UNREADABLE
 from proxy.dialects.event_stream import EventSplitter, data_of
 from proxy.translation import (
     chat_answer,
@@ -160,7 +159,7 @@ class AnswerStream:
             return b""
         try:
             return self._written(self._reader.event(_name_of(event), data))
-        except (msgspec.DecodeError, RecursionError) as error:
+        except UNREADABLE as error:
             raise Untranslatable(f"an event is not JSON: {error}") from None
 
     def _written(self, events: list[Event]) -> bytes:
@@ -246,7 +245,7 @@ class Translation:
     def _events(self, body: bytes) -> list[Event]:
         try:
             events = _WIRES[self.wire].read_whole(dict_in(loads(body)))
-        except (msgspec.DecodeError, RecursionError) as error:
+        except UNREADABLE as error:
             raise Untranslatable(f"the answer is not JSON: {error}") from None
         return Sequencer().take(events)
 
@@ -258,7 +257,7 @@ class Translation:
 def _object_of(body: bytes) -> dict[str, Any]:
     try:
         value = loads(body)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise Refused(Fault.BAD_REQUEST, f"The request body is not valid JSON: {error}.") from None
     if not isinstance(value, dict):
         raise Refused(Fault.BAD_REQUEST, "The request body must be a JSON object.")

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from core.fault import Fault, Refused
-from proxy.dialects.dialect import token_count
+from proxy.dialects.dialect import UNREADABLE, token_count
 
 dumps = msgspec.json.encode
 loads = msgspec.json.decode
@@ -108,7 +108,7 @@ def object_from(text: str) -> dict[str, Any]:
         return {}
     try:
         value = loads(text)
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         return {"raw": text}
     return value if isinstance(value, dict) else {"raw": text}
 

@@ -1,6 +1,6 @@
 """The corpus that fuzzing starts from: real requests, answers and streams, and the tricks of smugglers."""
 
-from tests.fuzz.targets import DIALECTS, TARGETS
+from tests.fuzz.targets import DIALECTS, TARGETS, TRANSLATIONS
 
 _STREAMS = (
     b'data: {"id":"c","choices":[{"index":0,"delta":{"content":"hi"}}],"usage":null}\n\n'
@@ -39,6 +39,27 @@ _ANSWERS = (
     b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
     b"HTTP/1.0 204 No\r\nX: a\r\n\r\nHTTP/1.1 200",
 )
+_TALKS = (
+    b'{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"a"},{"type":"image_url",'
+    b'"image_url":{"url":"data:image/png;base64,AA=="}}]},{"role":"assistant","tool_calls":[{"id":"t1",'
+    b'"type":"function","function":{"name":"f","arguments":"{}"}}]},{"role":"tool","tool_call_id":"t1",'
+    b'"content":"r"}],"tools":[{"type":"function","function":{"name":"f","parameters":{"type":"object"}}}]}',
+    b'{"model":"m","max_tokens":9,"system":[{"type":"text","text":"s"}],"messages":[{"role":"assistant",'
+    b'"content":[{"type":"thinking","thinking":"t","signature":"s"},{"type":"tool_use","id":"t","name":"f",'
+    b'"input":{}}]},{"role":"user","content":[{"type":"tool_result","tool_use_id":"t","content":"r"}]}]}',
+    b'{"model":"m","input":[{"type":"message","role":"user","content":[{"type":"input_text","text":"a"}]},'
+    b'{"type":"function_call","call_id":"c","name":"f","arguments":"{}"},'
+    b'{"type":"function_call_output","call_id":"c","output":"o"}]}',
+    b'{"contents":[{"role":"user","parts":[{"text":"a"},{"inlineData":{"mimeType":"image/png","data":"AA=="}}]},'
+    b'{"role":"model","parts":[{"functionCall":{"name":"f","args":{}}}]}],"tools":[{"functionDeclarations":'
+    b'[{"name":"f"}]}]}',
+)
+_ANSWERED = (
+    b'{"id":"c","choices":[{"message":{"role":"assistant","content":"a"},"finish_reason":"stop"}]}',
+    b'{"id":"m","content":[{"type":"text","text":"a"}],"stop_reason":"end_turn","usage":{"input_tokens":1}}',
+    b'{"candidates":[{"content":{"parts":[{"functionCall":{"name":"f","args":{}}}]},"finishReason":"STOP"}]}',
+    b'{"output":{"message":{"content":[{"text":"a"}]}},"stopReason":"end_turn","usage":{"inputTokens":1}}',
+)
 _OF = {
     "events": _STREAMS,
     "stream_meter": _STREAMS,
@@ -49,9 +70,21 @@ _OF = {
     "splice": _BODIES,
     "http_request": _REQUESTS,
     "http_response": _ANSWERS,
+    "translated_request": (*_BODIES, *_TALKS),
+    "translated_stream": _STREAMS,
+    "translated_answer": (*_BODIES, *_ANSWERED),
 }
 _CHOOSES_DIALECT = {"stream_meter", "hiding_meter", "body_meter", "usage", "request"}
-_CUTS_UP = {"events", "stream_meter", "hiding_meter", "body_meter", "http_request", "http_response"}
+_CHOOSES_PAIR = {"translated_request", "translated_stream", "translated_answer"}
+_CUTS_UP = {
+    "events",
+    "stream_meter",
+    "hiding_meter",
+    "body_meter",
+    "http_request",
+    "http_response",
+    "translated_stream",
+}
 
 
 def seeds(target: str) -> list[bytes]:
@@ -61,6 +94,8 @@ def seeds(target: str) -> list[bytes]:
     found = list(_OF[target])
     if target in _CUTS_UP:
         found = [bytes([step]) + seed for seed in found for step in (0, 22)]
+    if target in _CHOOSES_PAIR:
+        found = [bytes([place]) + seed for seed in found for place in range(len(TRANSLATIONS))]
     if target in _CHOOSES_DIALECT:
         found = [bytes([place]) + seed for seed in found for place in range(len(DIALECTS))]
     return found

@@ -11,6 +11,9 @@ from proxy.dialects.event_stream import EventSplitter, data_of
 from proxy.dialects.meters import BodyMeter, HidingMeter, StreamMeter
 from proxy.routes import TABLE
 from proxy.splice import members, renamed_model, with_usage_asked, without_null_usage
+from proxy.translation.lane import Translation, Untranslatable, translation_between
+from proxy.translation.neutral import Context
+from proxy.translation.rules import CLIENTS, WIRES
 from proxy.transport.limits import PoolLimits, ServerLimits
 from proxy.transport.request import RequestReader
 from proxy.transport.response import MalformedResponse, ResponseReader
@@ -19,6 +22,9 @@ DIALECTS: list[Dialect] = sorted(
     {id(route.dialect): route.dialect for route in TABLE if route.dialect is not None}.values(),
     key=lambda dialect: dialect.name,
 )
+TRANSLATIONS: list[Translation] = [
+    found for c in CLIENTS for w in WIRES if (found := translation_between(c, w)) is not None
+]
 _UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
 _LIMITS = ServerLimits(max_header_bytes=2048, max_request_line_bytes=512, max_small_chunks=32)
 
@@ -186,6 +192,47 @@ def http_response(data: bytes) -> None:
         assert all(b"\n" not in v and b"\r" not in v and b"\0" not in v for _, v in reader.headers)
 
 
+def _pair(data: bytes) -> tuple[Translation, bytes]:
+    return TRANSLATIONS[(data[0] if data else 0) % len(TRANSLATIONS)], data[1:]
+
+
+def translated_request(data: bytes) -> None:
+    """A request of any form is translated into JSON, or refused."""
+    translation, body = _pair(data)
+    try:
+        made = translation.request(body, "model-there", context=Context("model-here"))
+    except Refused:
+        return
+    assert isinstance(msgspec.json.decode(made.body), dict)
+
+
+def translated_stream(data: bytes) -> None:
+    """A stream gives the client the same bytes however it is cut up, or is untranslatable either way."""
+    translation, rest = _pair(data)
+    payload, pieces = pieces_of(rest)
+    whole, cut = _translated(translation, [payload]), _translated(translation, pieces)
+    assert whole == cut or b"\r" in payload
+
+
+def _translated(translation: Translation, pieces: list[bytes]) -> bytes | None:
+    stream = translation.stream(Context("model-here", is_streamed=True))
+    try:
+        return b"".join([*stream.take(pieces), *stream.finish()])
+    except Untranslatable:
+        return None
+
+
+def translated_answer(data: bytes) -> None:
+    """A whole answer of any form is translated into JSON, or untranslatable; an error always is translated."""
+    translation, body = _pair(data)
+    assert isinstance(msgspec.json.decode(translation.error_body(400, body)), dict)
+    try:
+        made = translation.whole(body, Context("model-here"))
+    except Untranslatable:
+        return
+    assert isinstance(msgspec.json.decode(made), dict)
+
+
 TARGETS = {
     function.__name__: function
     for function in (
@@ -198,6 +245,9 @@ TARGETS = {
         splice,
         http_request,
         http_response,
+        translated_request,
+        translated_stream,
+        translated_answer,
     )
 }
 
