@@ -152,6 +152,13 @@ class Settings(MailSettings):
         "LOG_FORMAT", value.one_of("text", "json"), "text", "text or json", "How log lines look."
     )
 
+    capture_days: int = row(
+        "LANGWATCH_CAPTURE_RETENTION_DAYS",
+        value.whole,
+        30,
+        "days",
+        "How long prompts and answers are kept that a virtual key's configuration asks to capture.",
+    )
     semconv_opt_in: tuple[str, ...] = row(
         "OTEL_SEMCONV_STABILITY_OPT_IN",
         value.names,

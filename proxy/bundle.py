@@ -117,6 +117,15 @@ class Bundle:
     counting: LimitState | None = None
     """What limits counting tokens, from the first such call on."""
     routing_policy: RoutingPolicy | None = None
+    capture: str = "none"
+    """What is kept of prompts and answers: none, metadata, redacted or raw."""
+    is_traced: bool = False
+    """Somebody receives spans of this key's calls."""
+
+    @property
+    def keeps_content(self) -> bool:
+        """Prompts and answers are kept, as they are or redacted."""
+        return self.capture in ("redacted", "raw")
 
 
 class _ProviderText(msgspec.Struct):
@@ -169,6 +178,8 @@ class BundleText(msgspec.Struct):
     cache_rules: list[dict[str, Any]] = []
     guardrails: list[dict[str, Any]] = []
     routing_policy: RoutingPolicy | None = None
+    capture: str = "none"
+    is_traced: bool = False
 
 
 LimitFor = Callable[[Terms, int, int], LimitState]
@@ -205,6 +216,8 @@ def read_bundle(text: BundleText, sealer: Sealer, limit_for: LimitFor) -> Bundle
         guardrails=tuple(_guardrail(row, sealer) for row in text.guardrails),
         budgets=tuple(budgets),
         routing_policy=text.routing_policy,
+        capture=text.capture,
+        is_traced=text.is_traced,
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from core.settings import Settings
 from proxy.access_log import AccessLog, access_level
 from proxy.answer_store import AnswerStore
+from proxy.capture import Captures
 from proxy.holds import Holds
 from proxy.keyring import Keyring
 from proxy.metrics import Metrics
@@ -58,6 +59,7 @@ class Gateway:
     metrics_page: Callable[[], str] | None = None
     """The counts of all workers of the machine; None where this one is alone."""
     access: AccessLog = field(init=False)
+    captures: Captures = field(init=False)
     version_bytes: bytes = field(init=False)
     tokens: TokenBook = field(init=False)
     circuits: Circuits = field(init=False)
@@ -66,6 +68,7 @@ class Gateway:
         settings = self.settings
         access = AccessLog(access_level(settings), settings.log_format == "json")
         object.__setattr__(self, "access", access)
+        object.__setattr__(self, "captures", Captures(self.metrics))
         object.__setattr__(self, "tokens", TokenBook(self.pool, self.settings, self.now_s))
         terms = BreakerTerms(
             settings.circuit_window_seconds,

@@ -187,6 +187,7 @@ async def serve(settings: Settings, listener: socket.socket) -> int:
                 parts.gateway.pool.run,
                 parts.gateway.access.run,
                 parts.share.run,
+                partial(parts.gateway.captures.run, parts.gateway.spool),
                 parts.gateway.tokens.run,
             ):
                 link.start_soon(task)
@@ -243,6 +244,7 @@ async def _leave(parts: Parts) -> None:
     """Book what is left, and only then let go of the slices: unbooked spend still stands against them."""
     spool = parts.gateway.spool
     with trio.move_on_after(FLUSH_SECONDS):
+        await parts.gateway.captures.flush(spool)
         await parts.shipper.flush()
         try:
             # What was not used for a while has been given back already.

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from core import process
@@ -85,6 +85,9 @@ def jobs(streamer: Streamer, nudge: Callable[[str], None]) -> list[Job]:
         outlet = delivery.Outlet(streamer.sealer, settings, streamer.stopping)
         return delivery.deliver_due(outlet, now)
 
+    def purge_expired(now: datetime) -> Mapping[str, Any]:
+        return upkeep.purge_expired(now, timedelta(days=settings.capture_days))
+
     def export_spans(now: datetime) -> Mapping[str, Any]:
         exporter = sending.Exporter(streamer.sealer, settings, streamer.stopping)
         return sending.export_due(exporter, now)
@@ -103,7 +106,7 @@ def jobs(streamer: Streamer, nudge: Callable[[str], None]) -> list[Job]:
         Job(EVALUATE_RULES, settings.evaluate_seconds, evaluate_rules),
         Job("deliver_alerts", DELIVER_SECONDS, deliver_alerts),
         Job(EXPORT_SPANS, EXPORT_SECONDS, export_spans),
-        Job("purge_expired", PURGE_SECONDS, upkeep.purge_expired),
+        Job("purge_expired", PURGE_SECONDS, purge_expired),
         Job("compact_rollups", COMPACT_SECONDS, compact_rollups, delay),
         Job("maintain_lake", MAINTAIN_SECONDS, maintain_lake, 2 * delay),
     ]

@@ -7,6 +7,7 @@ all null) is left out of what is stored, so that two ways of saying nothing are 
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from core.authoring.capture import capture_error
 from core.authoring.guardrails import attachments_error
 from core.authoring.policy_rule_sets import policy_rules_error
 from core.authoring.rate_limits import rate_limits_error
@@ -36,8 +37,13 @@ def _cache(_organization_id: str, value: Any) -> str:
     return key_section_error(value)
 
 
+def _capture(_organization_id: str, value: Any) -> str:
+    return capture_error(value)
+
+
 SECTIONS: Mapping[str, Check] = {
     "cache": _cache,
+    "capture": _capture,
     "fallback": fallback_error,
     "guardrails": attachments_error,
     "model_aliases": aliases_error,

@@ -1,5 +1,6 @@
 """The entities of the control database. Each module holds one concern's tables and the queries on them."""
 
+from core.models.capturing import CapturedContent
 from core.models.gateway import ChangeEvent, Provider, VirtualKey
 from core.models.governance import AlertDelivery, Anomaly, AnomalyRule, IngestionSource
 from core.models.guarding import CacheRule, Guardrail, PolicyRuleSet
@@ -50,6 +51,7 @@ ALL_MODELS = (
     TraceDestination,
     SpanBatch,
     IdempotencyKey,
+    CapturedContent,
 )
 
 __all__ = [
@@ -61,6 +63,7 @@ __all__ = [
     "AuditRow",
     "Budget",
     "CacheRule",
+    "CapturedContent",
     "ChangeEvent",
     "CustomRole",
     "Department",

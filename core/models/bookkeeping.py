@@ -13,6 +13,7 @@ import orjson
 
 from core.bulk import insert_new, update_by_key
 from core.database import serialise_inbox, transaction
+from core.models import captures
 from core.models.gateway import VirtualKey
 from core.models.leasing import Amount, charge
 from core.models.ledger import InboxRow, LedgerRow
@@ -119,7 +120,7 @@ def record(commands: Sequence[dict[str, Any]], now: datetime) -> Booked:
 
     A call is admitted once and settled once; what is repeated is accepted and changes nothing.
     """
-    admissions, settlements, rejected = _read(commands)
+    admissions, settlements, contents, rejected = _read(commands)
     with transaction():
         serialise_inbox()
         rows = _known({*admissions} | {s.call_id for _, s in settlements})
@@ -128,6 +129,7 @@ def record(commands: Sequence[dict[str, Any]], now: datetime) -> Booked:
         settled, orphans = _settle(rows, new, settlements)
         insert_new(LedgerRow, COLUMNS, ([row[c] for c in COLUMNS] for row in new.values()))
         _update([s for s in settled if s["call_id"] not in new])
+        captures.keep(contents)
         _book(settled, settlements, now)
     rejected += [Rejection(i, "admission_missing") for i in orphans]
     return Booked(len(commands) - len(rejected), tuple(rejected), len(settled))
@@ -135,20 +137,25 @@ def record(commands: Sequence[dict[str, Any]], now: datetime) -> Booked:
 
 def _read(
     commands: Sequence[dict[str, Any]],
-) -> tuple[dict[str, Admission], list[tuple[int, Settlement]], list[Rejection]]:
+) -> tuple[
+    dict[str, Admission], list[tuple[int, Settlement]], list[captures.Content], list[Rejection]
+]:
     admissions: dict[str, Admission] = {}
+    contents: list[captures.Content] = []
     settlements: list[tuple[int, Settlement]] = []
     rejected: list[Rejection] = []
     for index, command in enumerate(commands):
         try:
-            if command.get("command") == "admitSpend":
+            if command.get("command") == captures.COMMAND:
+                contents.append(captures.read(command.get("payload")))
+            elif command.get("command") == "admitSpend":
                 admission = msgspec.convert(command.get("payload"), Admission)
                 admissions.setdefault(admission.call_id, admission)
             else:
                 settlements.append((index, _settlement(command)))
         except (msgspec.ValidationError, ValueError):
             rejected.append(Rejection(index, "invalid_payload"))
-    return admissions, settlements, rejected
+    return admissions, settlements, contents, rejected
 
 
 def _settlement(command: dict[str, Any]) -> Settlement:

@@ -16,6 +16,8 @@ class Organization(Model):
     """Where people turn to: an e-mail address, a URL or a sentence."""
     max_session_days = IntegerField(default=0)
     """How long a sign-in holds at most; 0 sets no bound."""
+    is_capture_allowed = BooleanField(default=True)
+    """Whether keys may keep prompts and answers at all."""
     revision = IntegerField(default=1)
     created_at = UtcField()
 

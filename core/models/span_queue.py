@@ -1,7 +1,7 @@
 """The queue of spans on their way to tenants' endpoints. One sender at a time takes from a destination, in order."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -34,8 +34,8 @@ def put(batches: Sequence[dict[str, Any]]) -> None:
         SpanBatch.insert_many(batches).on_conflict_ignore().execute()
 
 
-def claim_next(now: datetime) -> TraceDestination | None:
-    """Claim the destination whose oldest batch has waited the longest, or return None."""
+def claim_next(now: datetime, served: Collection[str] = ()) -> TraceDestination | None:
+    """Claim the destination whose oldest batch has waited the longest, ``served`` ones left out, or return None."""
     is_free = TraceDestination.claimed_at.is_null() | (
         TraceDestination.claimed_at < now - STALE_CLAIM
     )
@@ -47,7 +47,7 @@ def claim_next(now: datetime) -> TraceDestination | None:
             candidate: TraceDestination | None = (
                 TraceDestination.select()
                 .join(SpanBatch, on=SpanBatch.destination_id == TraceDestination.id)
-                .where(is_free, is_due, is_on)
+                .where(is_free, is_due, is_on, TraceDestination.id.not_in(list(served)))
                 .group_by(TraceDestination)
                 .order_by(oldest)
                 .first()

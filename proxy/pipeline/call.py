@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from core.fault import Fault, Refused
+from proxy.capture import Capture
 from proxy.dialects.dialect import Ask, Counts, Dialect
 from proxy.dialects.meters import Meter
 from proxy.holds import Hold
@@ -117,6 +118,8 @@ class Call:
     refused: Refused | None = None
     """What to tell the client, as an answer or, within a stream, as an error event."""
     is_settled = False
+    capture: Capture | None = None
+    """Collects the answer where the key keeps content."""
     facts: Mapping[str, Any] = _NO_FACTS
     """What else the ledger keeps of the call, by name; ``note`` adds to it."""
     _counted: object = None

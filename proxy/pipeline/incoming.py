@@ -22,8 +22,19 @@ _TRACE_HEADERS = (
     b"x-langwatch-trace-id",
     b"x-langwatch-parent-span-id",
 )
+END_USER_HEADERS = (b"x-langwatch-end-user-id", b"x-litellm-end-user-id")
+METADATA_HEADER, THREAD_HEADER = b"x-langwatch-metadata", b"x-langwatch-thread-id"
+_ATTRIBUTION = (*END_USER_HEADERS, METADATA_HEADER, THREAD_HEADER)
 _CONSUMED = frozenset(
-    {*KEY_HEADERS, *_TRACE_HEADERS, CACHE_HEADER, b"connection", b"upgrade", b"content-encoding"}
+    {
+        *KEY_HEADERS,
+        *_TRACE_HEADERS,
+        *_ATTRIBUTION,
+        CACHE_HEADER,
+        b"connection",
+        b"upgrade",
+        b"content-encoding",
+    }
 )
 _NOTED = frozenset({*SESSION_HEADERS, b"anthropic-version", b"user-agent"})
 _DROPPED = frozenset(

@@ -9,6 +9,7 @@ from proxy.pipeline.attempts import note_break
 from proxy.pipeline.call import Call, Converter, Outcome
 from proxy.pipeline.endings import MALFORMED_STREAM, MID_STREAM_FAILURE, BrokenAnswer
 from proxy.pipeline.outgoing_headers import answer_headers, answer_lines
+from proxy.pipeline.remember import begin
 from proxy.providers.provider import Upstream
 from proxy.transport.asgi import Message
 from proxy.transport.leash import LeashReason
@@ -25,6 +26,7 @@ async def relay(gateway: Gateway, call: Call) -> None:
     if call.watches_sealed and upstream.status < 300:
         bundle, binding = call.required_plan().bundle, call.required_lane().binding
         watch = Watch(gateway.makers, bundle.vk_id, binding.id, call.dialect.name)
+    call.capture = begin(gateway, call)
     is_streamed = call.ask.is_streamed
     wire = call.required_lane().wire
     call.meter = meter_for(wire, upstream.headers, call.hides_usage, is_streamed)
@@ -72,6 +74,8 @@ async def _pass_on(
                 shown = [*shown, *await call.asking()]
         if watch is not None:
             watch.see(shown)
+        if call.capture is not None:
+            call.capture.take(shown)
         if shown or not more:
             await call.send(_message(gateway, call, shown, more))
             call.has_ended = not more

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from core.fault import Fault, Refused
 from proxy.dialects.meters import ArrayMeter, HidingMeter, StreamMeter
 from proxy.gateway import Gateway
+from proxy.pipeline import remember
 from proxy.pipeline.attempts import dispatch
 from proxy.pipeline.authenticate import authenticate
 from proxy.pipeline.caching import (
@@ -83,9 +84,11 @@ async def carry(gateway: Gateway, call: Call) -> None:
         raise
     finally:
         conclude(call, error)
+        remember.note(gateway, call)
         settle(gateway, call)
         gateway.metrics.in_flight -= 1
         record(gateway, call)
+        remember.finish(gateway, call)
     await _speak(gateway, call)
 
 

@@ -96,7 +96,7 @@ class _Wire(NamedTuple):
     read_whole: Callable[[dict[str, Any]], list[Event]]
 
 
-_CLIENTS: dict[str, _Client] = {
+CLIENT_SIDES: dict[str, _Client] = {
     CHAT: _Client(chat_request.read, chat_answer.Writer, chat_answer.write_whole),
     MESSAGES: _Client(messages_request.read, messages_answer.Writer, messages_answer.write_whole),
     GEMINI: _Client(gemini_request.read, gemini_answer.Writer, gemini_answer.write_whole),
@@ -104,7 +104,7 @@ _CLIENTS: dict[str, _Client] = {
         responses_request.read, responses_answer.Writer, responses_items.write_whole
     ),
 }
-_WIRES: dict[str, _Wire] = {
+WIRE_SIDES: dict[str, _Wire] = {
     CHAT: _Wire(chat_request.write, chat_answer.Reader, chat_answer.read_whole),
     MESSAGES: _Wire(messages_request.write, messages_answer.Reader, messages_answer.read_whole),
     GEMINI: _Wire(gemini_request.write, gemini_answer.Reader, gemini_answer.read_whole),
@@ -206,7 +206,7 @@ class Translation:
         if self.client == GEMINI:
             value = gemini_request.normal({n: v for n, v in value.items() if n != OWN_SWITCH})
         judge(value, notes)
-        talk = without_attribution(_CLIENTS[self.client].read(value, notes))
+        talk = without_attribution(CLIENT_SIDES[self.client].read(value, notes))
         if self.client == GEMINI:
             talk = replace(talk, is_streamed=context.is_streamed)
         if self.wire != GEMINI:
@@ -214,7 +214,7 @@ class Translation:
         if talk.parallel_tools is False and self.wire in (GEMINI, CONVERSE):
             notes.drop("parallel_tools", "it has no word for one call at a time")
         talk, names = fitted_names(talk, _LONGEST_TOOL_NAME[self.wire])
-        made = _WIRES[self.wire].write(talk, model, notes, max_output)
+        made = WIRE_SIDES[self.wire].write(talk, model, notes, max_output)
         dropped = tuple(notes.dropped)
         context = replace(
             context,
@@ -230,21 +230,23 @@ class Translation:
 
     def stream(self, context: Context) -> AnswerStream:
         """Return what translates the provider's stream."""
-        return AnswerStream(_WIRES[self.wire].reader(), _CLIENTS[self.client].writer(context))
+        return AnswerStream(
+            WIRE_SIDES[self.wire].reader(), CLIENT_SIDES[self.client].writer(context)
+        )
 
     def whole(self, body: bytes, context: Context) -> bytes:
         """Return the client's answer for the provider's whole one. Raises Untranslatable."""
         answer = fold(self._events(body))
-        return dumps(_CLIENTS[self.client].write_whole(answer, context))
+        return dumps(CLIENT_SIDES[self.client].write_whole(answer, context))
 
     def whole_as_stream(self, body: bytes, context: Context) -> list[bytes]:
         """Return the stream that a client asked for where the provider gave a whole answer. Raises Untranslatable."""
-        writer = _CLIENTS[self.client].writer(context)
+        writer = CLIENT_SIDES[self.client].writer(context)
         return [b"".join(map(writer.write, self._events(body)))]
 
     def _events(self, body: bytes) -> list[Event]:
         try:
-            events = _WIRES[self.wire].read_whole(dict_in(loads(body)))
+            events = WIRE_SIDES[self.wire].read_whole(dict_in(loads(body)))
         except UNREADABLE as error:
             raise Untranslatable(f"the answer is not JSON: {error}") from None
         return Sequencer().take(events)

@@ -22,7 +22,14 @@ from core.authoring.trace_destinations import headers_of
 from core.clock import utcnow
 from core.database import connection
 from core.log import redact
-from core.models import SpanBatch, TraceDestination, VirtualKey, span_queue
+from core.models import (
+    CapturedContent,
+    SpanBatch,
+    TraceDestination,
+    VirtualKey,
+    captures,
+    span_queue,
+)
 from core.secrets import Sealer, SealError
 from core.settings import Settings
 from rules.span_attributes import SpanCall
@@ -39,6 +46,9 @@ LONGEST_PAUSE = timedelta(minutes=5)
 LONGEST_RETRY_AFTER = timedelta(hours=1)
 KEEP = timedelta(days=7)
 """How long spans wait for an endpoint that does not answer."""
+CONTENT_PATIENCE = timedelta(seconds=15)
+"""How long a span waits for the prompt and answer that belong to it, which travel by themselves."""
+_KEEPS_CONTENT = frozenset({"redacted", "raw"})
 _ERROR_CHARACTERS = 300
 # OTLP says which answers are worth another try. Those that only the tenant can mend are too: a wrong key or
 # address must not cost the spans of the time until somebody notices.
@@ -75,11 +85,16 @@ def export_due(exporter: Exporter, now: datetime) -> dict[str, int]:
     for destination_id, spans in dropped.items():
         LOG.error("spans_dropped", extra={"destination_id": destination_id, "spans": spans})
     counts = {"sent": 0, "failed": 0, "rejected": 0, "dropped": sum(dropped.values())}
+    served: set[str] = set()
     with ThreadPoolExecutor(SENDERS) as pool:
         while not exporter.stopping.is_set():
             claimed: list[TraceDestination] = []
-            while len(claimed) < SENDERS and (found := span_queue.claim_next(exporter.clock())):
+            while len(claimed) < SENDERS:
+                found = span_queue.claim_next(exporter.clock(), served)
+                if found is None:
+                    break
                 claimed.append(found)
+                served.add(found.id)
             if not claimed:
                 break
             for done in pool.map(lambda row: _serve(exporter, row), claimed):
@@ -94,7 +109,7 @@ def _serve(exporter: Exporter, destination: TraceDestination) -> dict[str, int]:
     until = exporter.clock() + timedelta(seconds=ROUND_SECONDS)
     most_spans = SPANS_AT_ONCE
     while not exporter.stopping.is_set() and exporter.clock() < until:
-        batches = span_queue.next_batches(destination.id, most_spans)
+        batches = _complete(span_queue.next_batches(destination.id, most_spans), exporter.clock())
         if not batches:
             break
         outcome = _send(exporter, destination, batches)
@@ -146,12 +161,38 @@ def _calls(rows: list[dict[str, Any]]) -> list[SpanCall]:
     with connection():
         query = VirtualKey.select(VirtualKey.id, VirtualKey.display_prefix, VirtualKey.tags)
         keys = {key.id: key for key in query.where(VirtualKey.id.in_(list(ids)))}
+    contents = captures.of_calls(
+        [str(row["call_id"]) for row in rows if facts_of(row).get("capture")]
+    )
     calls = []
     for row in rows:
         key = keys.get(row["virtual_key_id"])
         prefix, tags = ("", []) if key is None else (key.display_prefix, key.tags)
-        calls.append(SpanCall(row, facts_of(row), prefix, tags))
+        content = _content(contents.get(str(row["call_id"])))
+        calls.append(SpanCall(row, facts_of(row), prefix, tags, content))
     return calls
+
+
+def _content(found: CapturedContent | None) -> dict[str, str]:
+    if found is None:
+        return {}
+    return {
+        "input": found.input_messages,
+        "output": found.output_messages,
+        "system": found.system_instructions,
+    }
+
+
+def _complete(batches: Sequence[SpanBatch], now: datetime) -> Sequence[SpanBatch]:
+    """Return the batches, in order, up to the first that waits for content which is still on its way."""
+    for place, batch in enumerate(batches):
+        if now - batch.queued_at > CONTENT_PATIENCE:
+            continue
+        rows = orjson.loads(bytes(batch.payload))
+        awaited = {r["call_id"] for r in rows if facts_of(r).get("capture") in _KEEPS_CONTENT}
+        if awaited - captures.of_calls(awaited).keys():
+            return batches[:place]
+    return batches
 
 
 def judged(answer: Answer) -> Outcome:

@@ -73,8 +73,12 @@ _OF = {
     "translated_request": (*_BODIES, *_TALKS),
     "translated_stream": _STREAMS,
     "translated_answer": (*_BODIES, *_ANSWERED),
+    "captured": (
+        *(b"\0" + seed for seed in (*_BODIES, *_TALKS, *_ANSWERED)),
+        *(b"\xff" + seed for seed in _STREAMS),
+    ),
 }
-_CHOOSES_DIALECT = {"stream_meter", "hiding_meter", "body_meter", "usage", "request"}
+_CHOOSES_DIALECT = {"captured", "stream_meter", "hiding_meter", "body_meter", "usage", "request"}
 _CHOOSES_PAIR = {"translated_request", "translated_stream", "translated_answer"}
 _CUTS_UP = {
     "events",

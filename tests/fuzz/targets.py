@@ -6,6 +6,7 @@ Each takes bytes of which it uses the first few as choices, so that a corpus fil
 import msgspec
 
 from core.fault import Refused
+from proxy.captured_messages import MAX_SIDE_BYTES, Exchange, kept
 from proxy.dialects.dialect import Dialect, Reading
 from proxy.dialects.event_stream import EventSplitter, data_of
 from proxy.dialects.meters import BodyMeter, HidingMeter, StreamMeter
@@ -233,6 +234,21 @@ def translated_answer(data: bytes) -> None:
     assert isinstance(msgspec.json.decode(made), dict)
 
 
+def captured(data: bytes) -> None:
+    """Whatever was asked and answered, what is kept of it is JSON within its bound, and redaction sees all of it."""
+    dialect, rest = dialect_of(data)
+    payload, is_streamed = rest[1:], bool(rest[:1] > b"\x7f")
+    for exchange in (
+        Exchange(dialect.name, payload, b"", is_streamed),
+        Exchange(dialect.name, b"{}", payload, is_streamed),
+    ):
+        found = kept(exchange, lambda text: text.replace("secret", "[gone]"))
+        for text in (found.input, found.output, found.system):
+            assert len(text.encode()) <= MAX_SIDE_BYTES + 1024
+            assert "secret" not in text
+            assert not text or isinstance(msgspec.json.decode(text), list)
+
+
 TARGETS = {
     function.__name__: function
     for function in (
@@ -248,6 +264,7 @@ TARGETS = {
         translated_request,
         translated_stream,
         translated_answer,
+        captured,
     )
 }
 

@@ -19,6 +19,7 @@ from core.models import Budget, LimitPeriod, Project, Provider, RoutingPolicy, V
 from core.secrets import Sealer, SealError, Secret
 from rules.windows import Window, period
 from webapp.queries.bundle_checks import Checks
+from webapp.queries.observed import observed
 
 LOG = logging.getLogger(__name__)
 ISSUER = "langwatch-control-plane"
@@ -44,13 +45,14 @@ class Bundle:
 
 
 def bundle_of(key: VirtualKey, sealers: Sealers, now: datetime) -> Bundle:
-    """Return the bundle of a key as of now, in eight statements."""
+    """Return the bundle of a key as of now, in nine statements."""
     with connection():
         project: Project = Project.get_by_id(key.project_id)
         providers = _providers(key)
         budgets = _budgets(key, project)
         checks = Checks(key, project)
         policy = routing_policies.applying_to(key, project)
+        seen = observed(key, project)
         settled = _settled(budgets, now)
     config = {
         **_identity(key, project),
@@ -59,9 +61,10 @@ def bundle_of(key: VirtualKey, sealers: Sealers, now: datetime) -> Bundle:
         "config": key.config,
         "routing_policy": None if policy is None else _routing_policy(policy),
         **checks.told(sealers.stored, sealers.travelling),
+        **seen,
     }
     rows = [*providers, *budgets, *checks.rows, *([policy] if policy else [])]
-    return Bundle(config, _etag(key, project, rows))
+    return Bundle(config, _etag(key, project, rows, str(seen)))
 
 
 def claims_of(config: dict[str, Any], secret: Secret, now: datetime) -> str:
@@ -198,7 +201,7 @@ def _budget(row: Budget, settled: dict[tuple[str, datetime], int], now: datetime
     }
 
 
-def _etag(key: VirtualKey, project: Project, rows: Sequence[Any]) -> str:
-    parts = [project.team_id, *(f"{row.id}@{row.updated_at}" for row in rows)]
+def _etag(key: VirtualKey, project: Project, rows: Sequence[Any], more: str) -> str:
+    parts = [project.team_id, more, *(f"{row.id}@{row.updated_at}" for row in rows)]
     digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()
     return f"{key.revision}.{digest[:_ETAG_CHARACTERS]}"

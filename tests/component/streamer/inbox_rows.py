@@ -51,7 +51,11 @@ def spend_commands(numbers: range, at: datetime, **changes: Any) -> list[dict[st
             "price_source": "list",
             "usage_raw": {"prompt_tokens": 16, "completion_tokens": 7},
             "owner": "worker",
-        } | {k: v for k, v in changes.items() if k in ("outcome", "code", "status", "price_source")}
+        } | {
+            k: v
+            for k, v in changes.items()
+            if k in ("outcome", "code", "status", "price_source", "facts")
+        }
         made.append({"command": "admitSpend", "payload": admission})
         made.append({"command": "confirmSpend", "payload": settlement})
     return made

@@ -130,5 +130,5 @@ def test_links_are_cleared_away_long_after_they_expired(db: str, now: datetime) 
         link(now - KEEP_EXPIRED_LINKS - timedelta(seconds=1))
         link(now - timedelta(hours=1))
         link(now + timedelta(hours=1))
-    assert purge_expired(now) == {"links": 1}
-    assert purge_expired(now) == {}
+    assert purge_expired(now, timedelta(days=30)) == {"links": 1}
+    assert purge_expired(now, timedelta(days=30)) == {}

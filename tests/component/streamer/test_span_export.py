@@ -11,7 +11,7 @@ from core.authoring import trace_destinations
 from core.authoring.trace_destinations import NewTraceDestination
 from core.database import connection
 from core.lake import LakeWriter
-from core.models import InboxRow, SpanBatch, TraceDestination, inbox
+from core.models import InboxRow, SpanBatch, TraceDestination, bookkeeping, captures, inbox
 from core.secrets import Secret, sealer_for
 from core.settings import Settings
 from streamer.drain import drain
@@ -325,3 +325,74 @@ def test_headers_that_another_master_key_sealed_wait_for_the_operator(
     assert export_due(stranger, now) == {"failed": 1}
     assert "can't be opened" in row_of(destination).last_error
     assert waiting() == 1
+
+
+def content(call_id: str, org: Acme, now: datetime, mode: str = "redacted") -> dict[str, Any]:
+    payload = {
+        "call_id": call_id,
+        "captured_at_ms": int(now.timestamp() * 1000),
+        "organization_id": org.organization.id,
+        "project_id": org.project.id,
+        "virtual_key_id": "vk_1",
+        "mode": mode,
+        "input_messages": '[{"role":"user","parts":[{"type":"text","content":"hi"}]}]',
+        "output_messages": '[{"role":"assistant"}]',
+    }
+    return {"command": "captureContent", "payload": payload}
+
+
+def test_captured_content_is_on_the_span_even_when_it_comes_later(
+    peer: OtlpPeer, exporter: Exporter, org: Acme, now: datetime
+) -> None:
+    send_to(org, exporter, peer.url)
+    [call_id] = call(org, 1, now, facts={"capture": "redacted"})
+    [plain] = call(org, 2, now)
+    queue_all()
+    assert export_due(exporter, now) == {}, (
+        "it waits for what is still on its way, and keeps the order"
+    )
+    booked = bookkeeping.record([content(call_id, org, now)], now)
+    assert (booked.accepted, booked.rejected) == (1, ())
+    assert export_due(exporter, now) == {"sent": 2}
+    assert peer.call_ids == [call_id, plain]
+    told, other = (facts(span) for span in peer.spans)
+    assert told["gen_ai.input.messages"].startswith('[{"role":"user"')
+    assert told["gen_ai.output.messages"] == '[{"role":"assistant"}]'
+    assert "gen_ai.input.messages" not in other
+
+
+def test_a_span_does_not_wait_for_ever_for_content_that_was_lost(
+    peer: OtlpPeer, exporter: Exporter, org: Acme, now: datetime, clock: Clock
+) -> None:
+    send_to(org, exporter, peer.url)
+    call(org, 1, now, facts={"capture": "raw"})
+    queue_all()
+    assert export_due(exporter, now) == {}
+    clock.now = now + timedelta(seconds=16)
+    assert export_due(exporter, clock.now) == {"sent": 1}
+
+
+def test_content_is_kept_once_and_for_a_while_only(org: Acme, now: datetime) -> None:
+    first = content("req_1", org, now)
+    bookkeeping.record([first, first], now)
+    changed = content("req_1", org, now, mode="raw")
+    bookkeeping.record([changed], now)
+    [row] = captures.of_calls(["req_1", "req_2"]).values()
+    assert row.mode == "redacted"
+    assert row.captured_at == now
+    assert captures.drop_older(now) == 0
+    assert captures.drop_older(now + timedelta(microseconds=1)) == 1
+    assert captures.of_calls(["req_1"]) == {}
+
+
+def test_content_that_is_none_is_rejected_and_holds_up_nothing(org: Acme, now: datetime) -> None:
+    long = content("req_1", org, now)
+    long["payload"]["input_messages"] = "x" * 300_000
+    booked = bookkeeping.record(
+        [{"command": "captureContent"}, long, content("req_2", org, now)], now
+    )
+    assert [(r.index, r.code) for r in booked.rejected] == [
+        (0, "invalid_payload"),
+        (1, "invalid_payload"),
+    ]
+    assert set(captures.of_calls(["req_1", "req_2"])) == {"req_2"}

@@ -87,7 +87,7 @@ async def test_a_call_under_way_shows_in_the_gauges() -> None:
 
 async def test_a_refused_budget_is_counted_by_its_scope() -> None:
     async with site(limit_nanousd=10**9, leased_nanousd=0) as here:
-        here.limit.current.settled_nanousd = 10**9
+        here.limit.current.settled = 10**9
         got = await (await here.post("/v1/chat/completions", chat())).read()
         assert got.status == 402
         text = await scrape(here)
@@ -130,7 +130,7 @@ async def test_each_request_leaves_one_line_and_no_line_holds_prompt_or_key(tmp_
             said = [{"role": "user", "content": CANARY}]
             key = "sk-ant-" + "a" * 40
             await (await here.post("/v1/chat/completions", chat(messages=said))).read()
-            await (await here.post("/v1/chat/completions", chat(model=f"anthropic/{key}"))).read()
+            await (await here.post("/v1/chat/completions", chat(model=f"gemini/{key}"))).read()
             await (await here.post("/v1/chat/completions", chat(), authorization="")).read()
             await ask(here, "GET", "/nope")
             await ask(here, "GET", "/healthz")

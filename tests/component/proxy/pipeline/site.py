@@ -92,7 +92,8 @@ class Site:
     @property
     def settled(self) -> list[dict[str, Any]]:
         """The payloads of the settlements."""
-        return [n["payload"] for n in self.lines if n["command"] != "admitSpend"]
+        ends = ("confirmSpend", "failSpend")
+        return [n["payload"] for n in self.lines if n["command"] in ends]
 
     async def the_settlement(self) -> dict[str, Any]:
         """The one settlement, once it is written; there must not be a second."""

@@ -1,0 +1,147 @@
+"""Notes of a call what only spans and captured content need, for keys that have either. For others it costs a look."""
+
+from typing import Any
+
+import msgspec
+
+from proxy.capture import Capture, Record
+from proxy.captured_messages import Exchange
+from proxy.dialects.dialect import UNREADABLE
+from proxy.gateway import Gateway
+from proxy.pipeline.call import Call
+from proxy.pipeline.incoming import END_USER_HEADERS, METADATA_HEADER, THREAD_HEADER
+
+_END_USER_CHARACTERS, _THREAD_CHARACTERS, _METADATA_BYTES = 256, 128, 4096
+_ATTRIBUTION = frozenset({*END_USER_HEADERS, METADATA_HEADER, THREAD_HEADER})
+_STOPS = 8
+_STOP_CHARACTERS = 100
+
+
+class _Generation(msgspec.Struct):
+    temperature: Any = None
+    topP: Any = None  # noqa: N815 - Gemini's spelling
+    topK: Any = None  # noqa: N815
+    maxOutputTokens: Any = None  # noqa: N815
+    stopSequences: Any = None  # noqa: N815
+    seed: Any = None
+
+
+class _Sampling(msgspec.Struct):
+    temperature: Any = None
+    top_p: Any = None
+    top_k: Any = None
+    max_tokens: Any = None
+    max_completion_tokens: Any = None
+    max_output_tokens: Any = None
+    frequency_penalty: Any = None
+    presence_penalty: Any = None
+    seed: Any = None
+    stop: Any = None
+    stop_sequences: Any = None
+    generationConfig: _Generation | None = None  # noqa: N815
+
+
+_sampling = msgspec.json.Decoder(_Sampling)
+
+
+def begin(gateway: Gateway, call: Call) -> Capture | None:
+    """Return what collects the answer of a call whose key keeps content, or None."""
+    bundle = call.required_plan().bundle
+    if not bundle.keeps_content:
+        return None
+    record = Record(
+        call.identity.request_id,
+        int(gateway.now_s() * 1000),
+        bundle.organization_id,
+        bundle.project_id,
+        bundle.vk_id,
+        bundle.capture,
+    )
+    exchange = Exchange(call.dialect.name, call.body, b"", call.ask.is_streamed)
+    return gateway.captures.open(record, exchange)
+
+
+def note(gateway: Gateway, call: Call) -> None:
+    """Note what a span says of the request and of the answer; call it before the call is settled."""
+    if call.plan is None:
+        return
+    bundle, consumed = call.plan.bundle, call.incoming.consumed
+    if not consumed.keys().isdisjoint(_ATTRIBUTION):
+        _note_attribution(call)
+    if bundle.capture != "none":
+        call.note("capture", bundle.capture)
+    if not bundle.is_traced:
+        return
+    asked = _asked(call.body)
+    if asked:
+        call.note("request", asked)
+    if call.meter is not None:
+        reading = call.meter.reading
+        if reading.answer_id:
+            call.note("answer_id", reading.answer_id[:128])
+        if reading.model:
+            call.note("answer_model", reading.model[:256])
+
+
+def _note_attribution(call: Call) -> None:
+    """Note on whose behalf the caller says that it calls. What is malformed is left out and refuses nothing."""
+    get = call.incoming.get
+    end_user = next((value for name in END_USER_HEADERS if (value := get(name))), b"")
+    if end_user:
+        text = end_user.decode("utf-8", "replace")
+        call.note("end_user", "".join(filter(str.isprintable, text))[:_END_USER_CHARACTERS])
+    if thread_id := get(THREAD_HEADER):
+        call.note("thread_id", thread_id.decode("latin-1")[:_THREAD_CHARACTERS])
+    metadata = get(METADATA_HEADER)
+    if metadata and len(metadata) <= _METADATA_BYTES:
+        try:
+            is_object = isinstance(msgspec.json.decode(metadata), dict)
+        except UNREADABLE:
+            return
+        if is_object:
+            call.note("metadata", metadata.decode())
+
+
+def finish(gateway: Gateway, call: Call) -> None:
+    """Hand over what was captured, once the call is settled. A call that was refused has only its question."""
+    if call.plan is None or not call.plan.bundle.keeps_content:
+        return
+    capture = call.capture or begin(gateway, call)
+    if capture is not None:
+        gateway.captures.done(capture)
+
+
+def _asked(body: bytes) -> dict[str, Any]:
+    try:
+        read = _sampling.decode(body)
+    except UNREADABLE:
+        return {}
+    own = read.generationConfig or _Generation()
+    limit = read.max_tokens or read.max_completion_tokens or read.max_output_tokens
+    found = {
+        "temperature": _number(_first(read.temperature, own.temperature)),
+        "top_p": _number(_first(read.top_p, own.topP)),
+        "top_k": _number(_first(read.top_k, own.topK)),
+        "max_tokens": _number(_first(limit, own.maxOutputTokens)),
+        "frequency_penalty": _number(read.frequency_penalty),
+        "presence_penalty": _number(read.presence_penalty),
+        "seed": _number(_first(read.seed, own.seed)),
+        "stop_sequences": _texts(read.stop or read.stop_sequences or own.stopSequences),
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _first(*values: Any) -> Any:
+    return next((value for value in values if value is not None), None)
+
+
+def _number(value: Any) -> int | float | None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return value if is_number and abs(value) < 1 << 53 else None
+
+
+def _texts(value: Any) -> list[str] | None:
+    values = [value] if isinstance(value, str) else value
+    if not isinstance(values, list):
+        return None
+    return [v[:_STOP_CHARACTERS] for v in values[:_STOPS] if isinstance(v, str)] or None
