@@ -118,11 +118,17 @@ def note_break(gateway: Gateway, call: Call, error: BaseException) -> None:
 
 async def _first_answer(gateway: Gateway, call: Call) -> None:
     run = _Run(gateway, call)
-    while (place := run.next()) is not None:
-        failure = await run.attempt(place)
-        if failure is None:
-            return
-    run.give_up()
+    try:
+        while (place := run.next()) is not None:
+            failure = await run.attempt(place)
+            if failure is None:
+                return
+        run.give_up()
+    except BaseException:
+        # The answer of an earlier attempt may still be at hand; nobody is going to read it.
+        if call.upstream is not None:
+            call.upstream.abort()
+        raise
 
 
 class _Run:
@@ -306,8 +312,6 @@ class _Run:
     def _stopped(self, choice: Choice, error: BaseException, begun_s: float) -> None:
         """Note an attempt that ended with the call."""
         note_break(self._gateway, self._call, error)
-        if self._call.upstream is not None:
-            self._call.upstream.abort()
         is_late = self._call.leash.reason is LeashReason.FIRST_BYTE_TIMEOUT
         self._note(choice, TIMEOUT if is_late else STOPPED, None, _since_ms(begun_s))
 
