@@ -16,6 +16,7 @@ from core.models import (
     Guardrail,
     IdempotencyKey,
     Provider,
+    SignInConnection,
     TraceDestination,
 )
 from core.secrets import Sealer, key_id_in, sealer_for
@@ -56,6 +57,9 @@ SEALED: tuple[SealedColumn, ...] = (
     SealedColumn(TraceDestination, "sealed_headers", lambda row: f"trace destination:{row.id}"),
     SealedColumn(
         IdempotencyKey, "sealed_answer", lambda row: answer_purpose(row.caller_id, row.key)
+    ),
+    SealedColumn(
+        SignInConnection, "sealed_client_secret", lambda row: f"sign-in connection:{row.id}"
     ),
     SealedColumn(AnomalyRule, "destinations", lambda row: f"anomaly rule:{row.id}"),
     SealedColumn(AlertDelivery, "sealed_destination", lambda row: delivery_purpose(row.anomaly_id)),

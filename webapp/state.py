@@ -11,6 +11,7 @@ from core.sealing import database_sealer
 from core.secrets import Sealer, sealer_for
 from core.settings import Settings
 from webapp.feed import ChangeFeed
+from webapp.openid import OpenIdProviders
 from webapp.rate import FixedWindow
 
 DELIVERIES_A_MINUTE = 60
@@ -33,6 +34,7 @@ class ControlPlane:
     sign_ins: FixedWindow
     api_calls: FixedWindow
     """By API key."""
+    openid: OpenIdProviders
 
 
 def install_state(app: Flask, settings: Settings) -> ControlPlane:
@@ -46,6 +48,7 @@ def install_state(app: Flask, settings: Settings) -> ControlPlane:
         deliveries=FixedWindow(DELIVERIES_A_MINUTE, 60),
         sign_ins=FixedWindow(SIGN_INS_A_MINUTE, 60),
         api_calls=FixedWindow(API_CALLS_A_MINUTE, 60),
+        openid=OpenIdProviders(),
     )
     app.extensions["control_plane"] = control_plane
     app.extensions["settings"] = settings

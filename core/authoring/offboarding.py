@@ -78,6 +78,14 @@ def remove(actor: Actor, user_id: str, now: datetime) -> None:
         audited(actor, Target("user.removed", "user", user.id), now, before, ended)
 
 
+def is_disabled(organization_id: str, user_id: str) -> bool:
+    """Say whether somebody is a member here who is shut out."""
+    member = Member.get_or_none(
+        Member.organization_id == organization_id, Member.user_id == user_id
+    )
+    return member is not None and bool(member.disabled_at)
+
+
 def _end_access(actor: Actor, user: User, now: datetime) -> dict[str, object]:
     """End sessions and keys; return what ended, for the one line of the audit log that tells it all."""
     User.update(session_epoch=User.session_epoch + 1).where(User.id == user.id).execute()

@@ -12,6 +12,7 @@ from core.models.organization import Member, OneTimeLink, Organization, Project,
 from core.models.permissions import CustomRole, Group, GroupMember, RoleBinding, TeamMember
 from core.models.principals import ApiKey, Department, Invitation, ServiceAccount
 from core.models.routing import RoutingPolicy
+from core.models.sign_in import ExternalIdentity, ScimToken, SignInConnection
 from core.models.tracing import SpanBatch, TraceDestination
 
 ALL_MODELS = (
@@ -30,6 +31,9 @@ ALL_MODELS = (
     Invitation,
     ServiceAccount,
     ApiKey,
+    SignInConnection,
+    ExternalIdentity,
+    ScimToken,
     Provider,
     VirtualKey,
     RoutingPolicy,
@@ -67,6 +71,7 @@ __all__ = [
     "ChangeEvent",
     "CustomRole",
     "Department",
+    "ExternalIdentity",
     "Group",
     "GroupMember",
     "Guardrail",
@@ -86,7 +91,9 @@ __all__ = [
     "Provider",
     "RoleBinding",
     "RoutingPolicy",
+    "ScimToken",
     "ServiceAccount",
+    "SignInConnection",
     "SpanBatch",
     "Team",
     "TeamMember",

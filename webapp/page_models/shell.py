@@ -44,6 +44,7 @@ SETTINGS_TABS = (
     ("/settings/roles", "Roles", "organization:manage", False),
     ("/settings/service-accounts", "Service accounts", "organization:manage", False),
     ("/settings/api-keys", "API keys", "organization:manage", False),
+    ("/settings/sign-in", "Sign-in", "organization:manage", False),
     ("/settings/organization", "Organization", "organization:view", False),
 )
 PEOPLE_PATHS = (
@@ -52,6 +53,7 @@ PEOPLE_PATHS = (
     "/settings/roles",
     "/settings/service-accounts",
     "/settings/api-keys",
+    "/settings/sign-in",
 )
 
 SECTIONS = (

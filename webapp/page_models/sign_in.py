@@ -13,6 +13,10 @@ class SignInPage:
     target: str
     email: str = ""
     error: str = ""
+    connections: tuple[tuple[str, str], ...] = ()
+    """Id and name of each company's own way to sign in."""
+    only_through: tuple[str, str] | None = None
+    """The one way that the address typed may use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,8 @@ class JoinPage:
     email: str
     name: str = ""
     errors: Mapping[str, str] = field(default_factory=dict)
+    only_through: tuple[str, str] | None = None
+    """The company's own way to sign in, when this address may use no other."""
 
 
 @dataclass(frozen=True, slots=True)

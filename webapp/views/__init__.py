@@ -28,6 +28,8 @@ from webapp.views import (
     setup,
     setup_state,
     sign_in,
+    sign_in_settings,
+    single_sign_on,
     teams,
     welcome,
 )
@@ -60,4 +62,6 @@ BLUEPRINTS = (
     roles.blueprint,
     service_accounts.blueprint,
     teams.blueprint,
+    single_sign_on.blueprint,
+    sign_in_settings.blueprint,
 )

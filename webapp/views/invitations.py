@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from flask import Blueprint, Response, flash, request
 
-from core.authoring import invitations, organizations
+from core.authoring import invitations, organizations, sign_in_connections
 from core.authoring.invitations import NewInvitation
 from core.clock import utcnow
 from core.fault import Fault, Refused
@@ -90,6 +90,9 @@ def accept() -> Response:
     settings, now = control_plane().settings, utcnow()
     token, name = request.form.get("token", ""), request.form.get("name", "")
     password = Secret(request.form.get("password", ""))
+    page = _page(invitations.opened(settings.pepper, token, now), token)
+    if page.only_through is not None:
+        return respond("join.html", status=422, page=page)
     try:
         user = invitations.accept(
             settings.pepper, Secret(token), name, password, client_ip(settings), now
@@ -98,8 +101,7 @@ def accept() -> Response:
         errors = refused.facts.get("errors")
         if refused.fault is not Fault.VALIDATION_ERROR or not isinstance(errors, dict):
             raise
-        invitation = invitations.opened(settings.pepper, token, now)
-        page = replace(_page(invitation, token), name=name, errors=errors)
+        page = replace(page, name=name, errors=errors)
         return respond("join.html", status=422, page=page)
     person = load_viewer(user.id)
     if person is None:
@@ -110,7 +112,9 @@ def accept() -> Response:
 
 def _page(invitation: Invitation, token: str) -> JoinPage:
     organization = organizations.find(invitation.organization_id)
-    return JoinPage(token, organization.name, invitation.email)
+    forced = sign_in_connections.for_address(invitation.email)
+    through = (forced.id, forced.name) if forced is not None and forced.is_forced else None
+    return JoinPage(token, organization.name, invitation.email, only_through=through)
 
 
 def _link(row: Invitation, token: Secret) -> Response:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, flash, request
 
-from core.authoring import organizations, password_links
+from core.authoring import organizations, password_links, sign_in_connections
 from core.authoring.actor import Actor
 from core.clock import utcnow
 from core.fault import Fault, Refused
@@ -34,7 +34,8 @@ def send() -> Response:
     address, email = client_ip(settings), request.form.get("email", "")
     if control_plane().sign_ins.retry_after_seconds(address):
         raise Refused(Fault.RATE_LIMIT_EXCEEDED, "Too many attempts; wait a minute.")
-    found = password_links.person_for(email) if letters.mails() else None
+    may_have = letters.mails() and not sign_in_connections.is_forced_for(email)
+    found = password_links.person_for(email) if may_have else None
     if found is not None:
         user, organization_id = found
         actor = Actor(organization_id, user.id, "web", address)

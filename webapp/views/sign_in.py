@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from flask import Blueprint, Response, make_response, request
 from werkzeug.utils import redirect
 
+from core.authoring import sign_in_connections
 from core.authoring.passwords import authenticate
 from core.clock import utcnow
 from core.secrets import Secret
@@ -53,6 +56,9 @@ def enter() -> Response:
     settings = control_plane().settings
     target = sessions.safe_next(request.form.get("next", "/"))
     email = request.form.get("email", "")
+    forced = sign_in_connections.for_address(email)
+    if forced is not None and forced.is_forced:
+        return _form(SignInPage(target, email, only_through=(forced.id, forced.name)))
     wait_seconds = control_plane().sign_ins.retry_after_seconds(client_ip(settings))
     if wait_seconds:
         response = _form(SignInPage(target, email, "Too many attempts; wait a minute."), 429)
@@ -79,6 +85,9 @@ def _authenticated(email: str, password: Secret) -> Viewer | None:
 
 
 def _form(page: SignInPage, status: int = 200) -> Response:
+    if page.only_through is None:
+        offered = tuple((row.id, row.name) for row in sign_in_connections.enabled())
+        page = replace(page, connections=offered)
     return respond("sign_in.html", status=status, page=page)
 
 

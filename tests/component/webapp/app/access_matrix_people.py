@@ -82,6 +82,15 @@ PEOPLE: dict[str, tuple[int, int, int]] = {
     "POST /settings/teams/<team_id>/edit": (303, 403, 404),
     "POST /settings/teams/<team_id>/people": (303, 403, 404),
     "POST /settings/teams/<team_id>/people/<user_id>/remove": (303, 403, 404),
+    "GET /sign-in/with/<connection_id>": (404, 404, 404),
+    "GET /sign-in/callback": (400, 400, 400),
+    "GET /settings/sign-in": (303, 403, 200),
+    "POST /settings/sign-in": (303, 403, 422),
+    "GET /settings/sign-in/new": (303, 403, 200),
+    "GET /settings/sign-in/<connection_id>/edit": (303, 403, 404),
+    "POST /settings/sign-in/<connection_id>/edit": (303, 403, 404),
+    "POST /settings/sign-in/<connection_id>/check": (303, 403, 404),
+    "POST /settings/sign-in/<connection_id>/archive": (303, 403, 404),
     # Last: it ends every other session of whoever asks.
     "POST /me/settings/sessions": (303, 303, 303),
 }

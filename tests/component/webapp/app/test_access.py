@@ -97,11 +97,11 @@ def browser_with(app: Flask, cookie: str) -> FlaskClient:
     return client
 
 
-@pytest.mark.parametrize("route", [r for r in MATRIX if r.startswith("POST") and "/api/" not in r])
-def test_every_change_needs_its_form_token(tmp_path: Path, route: str) -> None:
-    made = site(tmp_path)
-    client = sign_in(made.app, "ada@acme.test")
-    assert client.post(method_and_path(route)[1]).status_code == 403
+def test_every_change_needs_its_form_token(tmp_path: Path) -> None:
+    client = sign_in(site(tmp_path).app, "ada@acme.test")
+    changes = [r for r in MATRIX if r.startswith("POST") and "/api/" not in r and "/scim/" not in r]
+    found = {route: client.post(method_and_path(route)[1]).status_code for route in changes}
+    assert set(found.values()) == {403}, found
 
 
 def test_a_missing_permission_is_named(tmp_path: Path) -> None:

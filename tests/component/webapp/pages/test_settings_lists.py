@@ -39,6 +39,7 @@ PAGES = (
     "/settings/roles",
     "/settings/service-accounts",
     "/settings/api-keys",
+    "/settings/sign-in",
     "/settings/organization",
     "/me/settings",
 )
@@ -58,6 +59,7 @@ FORMS = (
     "/settings/roles/bindings/new",
     "/settings/service-accounts/new",
     "/settings/api-keys/new",
+    "/settings/sign-in/new",
     "/settings/organization/edit",
     "/me/settings/password",
     "/me/settings/sessions",
