@@ -312,8 +312,8 @@ def _json(asked: Asked, reach: Reach) -> dict[str, Any]:
         body = orjson.loads(answer.start)
     except AddressRefused as refused:
         raise ProviderFailedError(f"The provider's address: {refused}.") from None
-    except httpx.HTTPError as error:
-        raise ProviderFailedError(f"The provider cannot be reached: {_kind(error)}.") from None
+    except httpx.HTTPError as failed:
+        raise ProviderFailedError(f"The provider cannot be reached: {_kind(failed)}.") from None
     except orjson.JSONDecodeError:
         body = None
     if not isinstance(body, dict):
