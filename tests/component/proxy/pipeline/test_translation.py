@@ -8,6 +8,7 @@ import pytest
 from proxy.bundle import ProviderBinding
 from tests.component.proxy.pipeline.chains import account, called, outcomes, script
 from tests.component.proxy.pipeline.site import Exchange, Site, chat, message, settings_for, site
+from tests.component.proxy.pipeline.test_clouds import bedrock
 from tests.component.proxy.transport.peers import until
 from tests.unit.proxy.translation.strict import (
     check_chat,
@@ -350,3 +351,64 @@ async def test_clients_of_gemini_are_answered_by_all_vendors(model: str) -> None
         script(here, "status=429")
         limited = await asked(here, f"{path}:generateContent", gemini())
         assert (limited.status, limited.json["error"]["status"]) == (429, "RESOURCE_EXHAUSTED")
+
+
+NOVA, CLAUDE_ON_BEDROCK = "amazon.nova-pro-v1:0", "eu.anthropic.claude-haiku-4-5-20251001-v1:0"
+
+
+@pytest.mark.parametrize("behaviour", ["completion=4", "tool_calls=2", "split_every=9"])
+@pytest.mark.parametrize("model", [NOVA, CLAUDE_ON_BEDROCK])
+@pytest.mark.parametrize(
+    ("path", "ask", "check"),
+    [
+        ("/v1/chat/completions", chat, lambda data: check_chat(data, False)),
+        ("/v1/messages", message, check_messages),
+        ("/v1/responses", responses, check_responses),
+    ],
+    ids=["chat", "messages", "responses"],
+)
+async def test_bedrock_answers_clients_of_all_dialects(
+    path: str, ask: Any, check: Any, model: str, behaviour: str
+) -> None:
+    if path == "/v1/messages" and model == CLAUDE_ON_BEDROCK:
+        return
+    async with site(providers=bedrock()) as here:
+        script(here, behaviour + ",prompt=21")
+        tools = {"/v1/chat/completions": CHAT_TOOLS, "/v1/messages": MESSAGE_TOOLS}.get(path)
+        more = {"tools": tools} if tools else {}
+        answer = await asked(here, path, ask(model, stream=True, **more))
+        assert answer.status == 200
+        assert answer.headers["content-type"] == "text/event-stream"
+        check(answer.body)
+        action = "converse-stream" if model == NOVA else "invoke-with-response-stream"
+        assert here.fake.record.calls[-1].target.endswith(f"/{action}")
+        told = await here.the_settlement()
+        assert (told["outcome"], told["input_tokens"]) == ("completed", 21)
+        whole = await asked(here, path, ask(model, **more))
+        assert (whole.status, whole.headers["content-type"]) == (200, "application/json")
+        script(here, "status=429")
+        limited = await asked(here, path, ask(model))
+        assert limited.status == 429
+        assert limited.json["error"]["message"]
+
+
+async def test_an_exception_in_a_stream_of_bedrocks_is_an_error_of_the_clients() -> None:
+    async with site(providers=bedrock()) as here:
+        script(here, "error_after=3")
+        sent = await here.post("/v1/messages", message(NOVA, stream=True))
+        data = await sent.read_broken()
+        assert data.count(b"Too many tokens") == 1
+        assert b"event: error" in data
+        assert b"message_stop" not in data
+        assert (await here.the_settlement())["outcome"] == "truncated"
+
+
+async def test_a_kept_answer_is_translated_again() -> None:
+    async with site() as here:
+        here.keyring.bundle.config = {"cache": {"responses": {"ttl_seconds": 60}}}
+        body = chat(CLAUDE, temperature=0)
+        first = await asked(here, "/v1/chat/completions", body)
+        again = await asked(here, "/v1/chat/completions", body)
+        assert again.headers["x-langwatch-response-cache"] == "hit"
+        assert again.json["choices"] == first.json["choices"]
+        assert len(here.fake.record.calls) == 1
