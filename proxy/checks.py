@@ -14,7 +14,7 @@ from proxy.bundle import Bundle, GuardrailBinding
 from proxy.transport.dial import Target
 from rules.cache_mode import CacheMode, CacheRule, KeyTraits, rules_for
 from rules.guardrails.types import DIRECTIONS, Guard, guard_of
-from rules.policy import Policy, RuleSource, compile_policy
+from rules.policy import Policy, policy_of
 
 LOG = logging.getLogger(__name__)
 _PORTS = {"http": 80, "https": 443}
@@ -78,10 +78,7 @@ def checks_of(bundle: Bundle) -> Checks:
 
 
 def _policy(bundle: Bundle, rules: Mapping[str, Any] | None) -> Policy | None:
-    sources = [RuleSource(row["id"], row["name"], row["rules"]) for row in bundle.policies]
-    if rules:
-        sources.append(RuleSource(bundle.vk_id, "the virtual key", rules))
-    policy = compile_policy(sources)
+    policy = policy_of(bundle.vk_id, rules, bundle.policies)
     if policy.problem:
         LOG.error("policy_rules_broken", extra={"vk_id": bundle.vk_id, "reason": policy.problem})
     return policy or None

@@ -155,6 +155,16 @@ def compile_policy(sources: Sequence[RuleSource]) -> Policy:
     return Policy({name: tuple(some) for name, some in rules.items()})
 
 
+def policy_of(
+    key_id: str, key_rules: Mapping[str, Any] | None, sets: Sequence[Mapping[str, Any]]
+) -> Policy:
+    """Return the policy of a key: its own rules and the sets (``id, name, rules``) that apply to it."""
+    sources = [RuleSource(row["id"], row["name"], row["rules"]) for row in sets]
+    if key_rules:
+        sources.append(RuleSource(key_id, "the virtual key", key_rules))
+    return compile_policy(sources)
+
+
 def rules_errors(rules: object) -> dict[str, str]:
     """Return what is wrong with a set of rules, by place, such as ``tools.deny[1]``; empty when all is well."""
     if not isinstance(rules, Mapping):
