@@ -12,12 +12,17 @@ from core.fault import Fault, Refused
 from proxy.dialects.dialect import Counts
 from proxy.dialects.meters import meter_for
 from proxy.gateway import Gateway
+from proxy.pipeline.beginnings import (
+    SERVER_ERROR,
+    Begun,
+    error_outcome,
+    status_outcome,
+)
 from proxy.pipeline.call import Call
 from proxy.pipeline.dispatch import authorise, deadline, outgoing, send
 from proxy.pipeline.endings import BrokenAnswer
 from proxy.pipeline.lanes import Choice
 from proxy.pipeline.limits import again, has_room
-from proxy.providers.provider import Upstream
 from proxy.routes import Pricing
 from proxy.transport.faults import LeashPulled, Stage, UpstreamLost
 from proxy.transport.leash import Leash, LeashReason
@@ -26,9 +31,6 @@ from rules.pricing import cost_nanousd
 
 SUCCESS = "success"
 FALLBACK_SUCCESS = "fallback_success"
-SERVER_ERROR = "retryable_5xx"
-NOT_FOUND = "not_found"
-RATE_LIMIT = "rate_limit"
 TIMEOUT = "timeout"
 NETWORK = "network"
 CIRCUIT_OPEN = "circuit_open"
@@ -46,31 +48,6 @@ class _Failure(NamedTuple):
     outcome: str
     error: UpstreamLost | None = None
     """None where the provider was late, and where it gave an answer that could be passed on."""
-
-
-class Begun:
-    """An answer of which the first pieces were read before anything of it was promised to the client."""
-
-    def __init__(self, inner: Upstream, first: list[bytes]) -> None:
-        self.status = inner.status
-        self.headers = inner.headers
-        self._inner = inner
-        self._first: list[bytes] | None = first
-
-    @property
-    def is_whole(self) -> bool:
-        """The last piece has been handed out."""
-        return self._first is None and self._inner.is_whole
-
-    async def next_chunks(self) -> list[bytes] | None:
-        """Return the pieces that were read first, then the next ones, or None after the last."""
-        first, self._first = self._first, None
-        return await self._inner.next_chunks() if first is None else first
-
-    def abort(self) -> None:
-        """Stop at once."""
-        self._first = None
-        self._inner.abort()
 
 
 async def dispatch(gateway: Gateway, call: Call) -> None:
@@ -252,7 +229,7 @@ class _Run:
             await self._discard()
             self._left -= 1
             call.upstream = upstream = await send(gateway, call, lane, head, body)
-            outcome = _retryable(upstream.status)
+            outcome = status_outcome(upstream.status)
             if outcome:
                 return self._failed(place, _Failure(outcome))
             if upstream.status >= 300 or lane.binding.target is None:
@@ -268,7 +245,8 @@ class _Run:
         if pieces is None:
             return self._failed(place, _Failure(NETWORK, _SILENT))
         call.upstream = Begun(upstream, pieces)
-        return None
+        outcome = error_outcome(lane.wire, pieces)
+        return self._failed(place, _Failure(outcome)) if outcome else None
 
     def _failed(self, place: int, failure: _Failure) -> _Failure:
         self._tried = place, failure
@@ -371,12 +349,6 @@ def told(counts: Counts) -> dict[str, int]:
     return {
         name: value for name, value in counts._asdict().items() if value and name != "is_consistent"
     }
-
-
-def _retryable(status: int) -> str:
-    if status >= 500:
-        return SERVER_ERROR
-    return {429: RATE_LIMIT, 404: NOT_FOUND}.get(status, "")
 
 
 def _since_ms(begun_s: float) -> int:

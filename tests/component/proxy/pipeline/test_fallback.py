@@ -85,6 +85,27 @@ async def test_a_stream_lost_between_its_head_and_its_first_event_goes_on_elsewh
         )
 
 
+async def test_a_stream_that_begins_with_an_error_event_goes_on_elsewhere(dialect) -> None:
+    path, ask = DIALECTS[dialect]
+    async with site(providers=accounts(dialect, "first", "second")) as here:
+        script(here, "error_after=0")
+        got = await (await here.post(path, ask(stream=True))).read()
+        assert (got.status, got.headers["x-langwatch-fallback-count"]) == (200, "1")
+        assert b"error" not in got.body
+        assert outcomes(await the_end(here))[0] == ("first", "retryable_5xx", 200)
+
+
+async def test_the_last_ones_error_event_is_the_clients_to_read(dialect) -> None:
+    path, ask = DIALECTS[dialect]
+    async with site(providers=accounts(dialect, "first", "second")) as here:
+        script(here, "status=500", "error_after=0")
+        sent = await here.post(path, ask(stream=True))
+        body = await sent.read_broken()
+        assert b"200 OK" in body
+        assert b"error" in body
+        assert (await the_end(here))["outcome"] == "truncated"
+
+
 @pytest.mark.parametrize("status", [400, 401, 402, 403, 413, 422])
 async def test_a_providers_own_refusal_is_final_and_passes_as_it_is(dialect, status) -> None:
     path, ask = DIALECTS[dialect]
