@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from cli.routes_reference import routes_page
 from cli.settings_table import sentence_of, shown_default
 from cli.translation_reference import translation_page
 from core.fault import Fault
@@ -53,8 +54,11 @@ def faults_page() -> str:
         "# Faults\n",
         _GENERATED,
         "Every refusal that does not come from a provider has one of these codes. The gateway puts it",
-        "into `error.code` (OpenAI's shape) or `error.type` and the message (Anthropic's shape); the web",
-        "app's JSON answers carry it in `error.code`. An error of a provider passes through unchanged.\n",
+        "into `error.code` (the shape of OpenAI and Anthropic) or `error.type` and `error.details` (Google's, whose",
+        "`error.code` is the status); the web app's JSON answers carry it in `error.code`. An error of a",
+        "provider passes through unchanged. Within a stream a failure is an event of the API's own kind, and",
+        "then the connection is broken off: a torn answer never ends cleanly. `x-should-retry: false` stands",
+        "where waiting does not help.\n",
         "| Code | Status | Worth trying again | What to do |",
         "| --- | --- | --- | --- |",
     ]
@@ -157,6 +161,7 @@ PAGES = {
     "cli.md": cli_page,
     "metrics.md": metrics_page,
     "permissions.md": permissions_page,
+    "routes.md": routes_page,
     "translation.md": translation_page,
 }
 
