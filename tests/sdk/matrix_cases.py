@@ -39,6 +39,11 @@ SLOW = "chunks=400,delay_ms=10"
 LEFT_SECONDS = 5
 
 
+ASKED_IN_CHAT = (
+    "Chat completions, in which this provider is asked, tell how much was thought, not what."
+)
+
+
 class NotSaidError(Exception):
     """The API has no word for a feature; the reason is for the page."""
 
@@ -240,6 +245,8 @@ def messages(bench: Bench, model: str, feature: str) -> None:
         thinking = {"type": "enabled", "budget_tokens": 1024}
         with client.stream(**given, thinking=thinking) as stream:
             answer = stream.get_final_message()
+        if answer.content[0].type == "text":
+            raise NotSaidError(ASKED_IN_CHAT)
         assert answer.content[0].type == "thinking"
         assert answer.content[0].thinking == "Short question; short answer."
     elif feature == "errors":
@@ -300,6 +307,8 @@ def gemini(bench: Bench, model: str, feature: str) -> None:
             content = chunk.candidates[0].content if chunk.candidates else None
             for part in (content.parts if content else None) or []:
                 thoughts += (part.text or "") if part.thought else ""
+        if not thoughts:
+            raise NotSaidError(ASKED_IN_CHAT)
         assert thoughts == "Short question; short answer."
     elif feature == "errors":
         _fails_google(lambda: client.generate_content(model=model, contents="hello"))

@@ -1,4 +1,4 @@
-import { ARGUMENTS, check, load, NAMES, PNG, PNG_START, same, SCHEMA, START, THOUGHTS } from './shared.mjs';
+import { ARGUMENTS, ASKED_IN_CHAT, check, load, NAMES, NotSaid, PNG, PNG_START, same, SCHEMA, START, THOUGHTS } from './shared.mjs';
 
 export async function cases({ gateway, key, wasLeft, saw }) {
   const { default: Anthropic, BadRequestError } = await load('@anthropic-ai/sdk');
@@ -40,6 +40,7 @@ export async function cases({ gateway, key, wasLeft, saw }) {
       check(await saw(PNG_START), 'the picture at the provider');
     } else if (feature === 'thinking') {
       const answer = await final({ thinking: { type: 'enabled', budget_tokens: 1024 } });
+      if (answer.content[0].type === 'text') throw new NotSaid(ASKED_IN_CHAT);
       same([answer.content[0].type, answer.content[0].thinking], ['thinking', THOUGHTS], 'thoughts');
     } else if (feature === 'errors') {
       await fails(() => ask());

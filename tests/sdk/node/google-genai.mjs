@@ -1,4 +1,4 @@
-import { all, ARGUMENTS, check, load, NAMES, PNG, PNG_START, same, SCHEMA, START, THOUGHTS } from './shared.mjs';
+import { all, ARGUMENTS, ASKED_IN_CHAT, check, load, NAMES, NotSaid, PNG, PNG_START, same, SCHEMA, START, THOUGHTS } from './shared.mjs';
 
 export async function cases({ gateway, key, wasLeft, saw }) {
   const { ApiError, GoogleGenAI } = await load('@google/genai');
@@ -46,7 +46,9 @@ export async function cases({ gateway, key, wasLeft, saw }) {
     } else if (feature === 'thinking') {
       const chunks = await all(await stream({ config: { thinkingConfig: { includeThoughts: true } } }));
       const parts = chunks.flatMap((chunk) => chunk.candidates?.[0]?.content?.parts ?? []);
-      same(parts.filter((p) => p.thought).map((p) => p.text).join(''), THOUGHTS, 'thoughts');
+      const thoughts = parts.filter((p) => p.thought);
+      if (!thoughts.length) throw new NotSaid(ASKED_IN_CHAT);
+      same(thoughts.map((p) => p.text).join(''), THOUGHTS, 'thoughts');
     } else if (feature === 'errors') {
       await fails(() => ask());
     } else {

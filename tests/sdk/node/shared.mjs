@@ -13,6 +13,8 @@ export const SCHEMA = {
   type: 'object',
   properties: { city: { type: 'string' }, unit: { type: 'string' } },
 };
+export const ASKED_IN_CHAT =
+  'Chat completions, in which this provider is asked, tell how much was thought, not what.';
 export const THOUGHTS = 'Short question; short answer.';
 
 /** Every item of a stream. */
