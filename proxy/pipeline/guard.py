@@ -6,6 +6,8 @@ call; what was passed unseen is told in a header too.
 
 from collections.abc import Awaitable
 
+import trio
+
 from core.fault import Refused
 from proxy.checks import Check
 from proxy.gateway import Gateway
@@ -15,8 +17,11 @@ from proxy.guarding.judge import Judge
 from proxy.guarding.texts import Text, Unreadable, request_texts, with_texts
 from proxy.pipeline.call import Call, Converter
 from proxy.routes import Guard
+from proxy.transport.faults import LeashPulled
 from rules.guardrails.types import REQUEST, RESPONSE, STREAM_CHUNK
 
+LARGE_BYTES = 1024 * 1024
+"""From here on judging takes milliseconds."""
 NOT_APPLIED = b"x-langwatch-guardrails-not-applied"
 _EVENT_STREAM = b"text/event-stream"
 
@@ -29,19 +34,37 @@ def guard_request(gateway: Gateway, call: Call) -> Awaitable[None] | None:
     if checks is None or call.route.guard is Guard.NOTHING:
         return None
     judge = _judge(gateway, call, REQUEST, checks)
+    if len(call.body) > LARGE_BYTES:
+        return _judge_aside(call, judge)
+    texts, changed = _judged(call, judge)
+    if judge.asks and texts:
+        return _ask_about_request(call, judge, texts, changed)
+    _change(call, judge, texts, changed)
+    return None
+
+
+def _judged(call: Call, judge: Judge) -> tuple[list[Text], dict[int, str]]:
+    """Return the texts of a request and what becomes of them, as far as nobody is asked."""
     try:
         if call.dialect.read_form is not None:
             raise Unreadable("files can't be read")
         texts = request_texts(call.body)
     except Unreadable:
         judge.unreadable("unreadable")
-        _tell(call, judge)
-        return None
-    changed = judge.texts(texts)
-    if judge.asks:
-        return _ask_about_request(call, judge, texts, changed)
+        return [], {}
+    return texts, judge.texts(texts)
+
+
+async def _judge_aside(call: Call, judge: Judge) -> None:
+    """Judge a request that is large enough for the others on this worker to feel it, in a thread."""
+    texts: list[Text] = []
+    changed: dict[int, str] = {}
+    with call.leash.cancel_scope:
+        texts, changed = await trio.to_thread.run_sync(_judged, call, judge)
+    if call.leash.reason is not None:
+        raise LeashPulled
+    await judge.texts_asked(texts, changed)
     _change(call, judge, texts, changed)
-    return None
 
 
 async def _ask_about_request(

@@ -186,6 +186,21 @@ async def test_what_nothing_is_found_in_passes_byte_for_byte(dialect) -> None:
         assert verdicts == ["pass"] * 8
 
 
+async def test_a_large_request_is_judged_beside_the_others(dialect) -> None:
+    path, ask = DIALECTS[dialect]
+    text = "word " * 300_000
+    async with guarded(row(action="redact")) as (here, _):
+        body = orjson.dumps(ask(messages=[{"role": "user", "content": f"{text}{SECRET}"}]))
+        got = await (await here.post(path, body)).read()
+        assert got.status == 200
+        sent = body.replace(SECRET.encode(), MARK.encode())
+        assert here.fake.record.calls[-1].body_sha256 == hashlib.sha256(sent).hexdigest()
+        here.keyring.bundle.guardrails = (GuardrailBinding(row()),)
+        here.gateway.plans.__init__()
+        got = await (await here.post(path, body)).read()
+        assert (got.status, got.json["error"]["code"]) == (403, "guardrail_blocked")
+
+
 STREAMS = {
     "chat": ("/v1/chat/completions", chat(stream=True), chat_stream),
     "messages": ("/v1/messages", message(stream=True), messages_stream),
