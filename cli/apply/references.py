@@ -40,6 +40,9 @@ def references(document: Document) -> Iterable[Reference]:
     for rule in document.cache_rules:
         for kind, name in checks.names_in(rule):
             yield Reference(rule.line, kind, name)
+    for budget in document.budgets:
+        if budget.provider:
+            yield Reference(budget.line, "provider", budget.provider)
     scopes: list[Budget | Rule | RoutingPolicy | checks.Checked]
     scopes = [*document.budgets, *document.anomaly_rules, *document.routing_policies]
     scopes += [*document.policy_rules, *document.guardrails]
