@@ -27,6 +27,11 @@ COMMANDS = {
         "secrets",
         "See which keys protect what is stored, and change them.",
     ),
+    "request-increase": (
+        "cli.request_increase",
+        "request_increase",
+        "Open the page where a higher budget is asked for.",
+    ),
     "settings": ("cli.settings_table", "settings", "Print every setting, or check those given."),
     "migrate": ("cli.programs", "migrate", "Bring the control database to this version's schema."),
 }

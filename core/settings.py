@@ -198,6 +198,7 @@ CLIENT_VARIABLES = {
     "LANGWATCH_GATEWAY_URL": "The gateway that wrapped tools talk to.",
     "LANGWATCH_BROWSER": "The browser that login opens; `none` opens none.",
     "LANGWATCH_CLI_CONFIG": "Where the command line keeps its login.",
+    "LANGWATCH_VIRTUAL_KEY": "The virtual key whose budgets `request-increase` asks about.",
     "LANGWATCH_API_KEY": "An API key for commands that run without a login.",
 }
 # Set by the supervisor for its children.

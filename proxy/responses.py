@@ -67,7 +67,7 @@ def refusal(refused: Refused, identity: Identity, form: ErrorForm = OPENAI_ERROR
     if meta:
         error["meta"] = meta
     error |= {
-        "tips": [fault.hint],
+        "tips": _tips(refused),
         "fault": _at_fault(fault),
         "request_id": identity.request_id,
         "trace_id": identity.trace_id,
@@ -117,6 +117,12 @@ def _error_type(fault: Fault, form: ErrorForm) -> str:
     return form.kind(fault.status, _TYPES.get(fault, fault.code))
 
 
+def _tips(refused: Refused) -> list[str]:
+    address = refused.facts.get("request_increase_url")
+    more = [f"Ask for a higher budget: {address}"] if address else []
+    return [refused.fault.hint, *more]
+
+
 def _at_fault(fault: Fault) -> str:
     if fault in _PROVIDER_FAULTS:
         return "provider"
@@ -135,6 +141,8 @@ def _meta(refused: Refused) -> dict[str, object]:
         amount = facts.get(f"{name}_nanousd")
         if isinstance(amount, int):
             meta[f"{name}_usd"] = usd(amount)
+    if "request_increase_url" in facts:
+        meta["request_increase_url"] = facts["request_increase_url"]
     if "provider_id" in facts:
         meta["budget_provider"] = facts["provider_id"]
     resets_at_ms = facts.get("resets_at_ms")

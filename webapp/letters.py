@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 
 from flask import flash, request
@@ -29,6 +30,19 @@ Open this link to choose it. It works once, for two hours:
 {link}
 
 If it was not you, you need not do anything; your password stays as it is.
+"""
+
+
+_INCREASE = """\
+{who} asks for a higher limit of the budget {budget}: {wanted}, {until}.
+
+They say:
+
+{reason}
+
+Decide it here:
+
+{link}
 """
 
 
@@ -65,6 +79,27 @@ def mail_password_link_quietly(to: str, organization: str, link: str) -> None:
             mail.send(settings, letter)
 
     threading.Thread(target=run, name="password mail").start()
+
+
+def mail_increase_quietly(
+    to: Sequence[str], budget: str, who: str, wanted: str, until: str, reason: str, path: str
+) -> None:
+    """Mail approvers that somebody asks for a higher budget, beside this request."""
+    if not mails() or not to:
+        return
+    settings = control_plane().settings
+    base = settings.web_url or request.host_url.rstrip("/")
+    text = _INCREASE.format(
+        who=who, budget=budget, wanted=wanted, until=until, reason=reason, link=f"{base}{path}"
+    )
+    subject = f"{_line(who)} asks for more of {_line(budget)}"
+
+    def run() -> None:
+        for address in to:
+            with suppress(MailFailedError):
+                mail.send(settings, Letter(address, subject, text))
+
+    threading.Thread(target=run, name="increase mail").start()
 
 
 def _password_letter(to: str, organization: str, link: str) -> Letter:

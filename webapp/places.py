@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from core.authoring import projects, teams, virtual_keys
-from core.models import Project
-from rules.permissions import Place
+from core.authoring import budgets, increases, projects, teams, virtual_keys
+from core.models import Budget, Project, VirtualKey
+from rules.permissions import EVERYWHERE, Place
 
 
 def team_place(organization_id: str, arguments: Mapping[str, Any]) -> Place:
@@ -25,3 +25,44 @@ def virtual_key_place(organization_id: str, arguments: Mapping[str, Any]) -> Pla
     """Return the place of the virtual key that ``key_id`` names: its project. Raises Refused(NOT_FOUND)."""
     key = virtual_keys.find(organization_id, arguments["key_id"])
     return Place(Project.get_by_id(key.project_id).team_id, key.project_id)
+
+
+def budget_place(organization_id: str, arguments: Mapping[str, Any]) -> Place:
+    """Return the place of the budget that ``budget_id`` names. Raises Refused(NOT_FOUND)."""
+    row = budgets.find(organization_id, arguments["budget_id"])
+    return place_of_budget(row, *homes_of([row]))
+
+
+def increase_place(organization_id: str, arguments: Mapping[str, Any]) -> Place:
+    """Return the place of the budget that a request is about. Raises Refused(NOT_FOUND)."""
+    row = increases.find(organization_id, arguments["increase_id"])
+    return budget_place(organization_id, {"budget_id": row.budget_id})
+
+
+Homes = tuple[dict[str, str], dict[str, str]]
+"""The team of each project, and the project of each key, that some budgets stand at."""
+
+
+def homes_of(rows: Sequence[Budget]) -> Homes:
+    """Return what ``place_of_budget`` needs of any number of budgets, in two statements at most."""
+    key_ids = [row.scope_id for row in rows if row.scope == "virtual_key"]
+    keys: dict[str, str] = {}
+    if key_ids:
+        found = VirtualKey.select(VirtualKey.id, VirtualKey.project_id)
+        keys = {row.id: row.project_id for row in found.where(VirtualKey.id.in_(key_ids))}
+    project_ids = {row.scope_id for row in rows if row.scope == "project"} | set(keys.values())
+    teams_: dict[str, str] = {}
+    if project_ids:
+        homes = Project.select(Project.id, Project.team_id).where(Project.id.in_(project_ids))
+        teams_ = {row.id: row.team_id for row in homes}
+    return teams_, keys
+
+
+def place_of_budget(row: Budget, teams_: Mapping[str, str], keys: Mapping[str, str]) -> Place:
+    """Return where a permission over a budget must be held: at its scope; for a person's, everywhere."""
+    if row.scope == "team":
+        return Place(row.scope_id)
+    project_id = row.scope_id if row.scope == "project" else keys.get(row.scope_id, "")
+    if row.scope in ("project", "virtual_key") and project_id in teams_:
+        return Place(teams_[project_id], project_id)
+    return EVERYWHERE

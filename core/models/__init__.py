@@ -5,6 +5,7 @@ from core.models.gateway import ChangeEvent, Provider, VirtualKey
 from core.models.governance import AlertDelivery, Anomaly, AnomalyRule, IngestionSource
 from core.models.guarding import CacheRule, Guardrail, PolicyRuleSet
 from core.models.idempotency import IdempotencyKey
+from core.models.increases import BudgetIncrease
 from core.models.ledger import InboxRow, LedgerRow
 from core.models.limits import Budget, Lease, LimitPeriod
 from core.models.operations import AuditRow, JobHeartbeat
@@ -42,6 +43,7 @@ ALL_MODELS = (
     CacheRule,
     Guardrail,
     Budget,
+    BudgetIncrease,
     LimitPeriod,
     Lease,
     LedgerRow,
@@ -66,6 +68,7 @@ __all__ = [
     "ApiKey",
     "AuditRow",
     "Budget",
+    "BudgetIncrease",
     "CacheRule",
     "CapturedContent",
     "ChangeEvent",

@@ -23,6 +23,7 @@ from proxy.pipeline.caching import (
 from proxy.pipeline.call import Call, Outcome
 from proxy.pipeline.endings import BrokenAnswer, conclude
 from proxy.pipeline.guard import guard_answer, guard_request
+from proxy.pipeline.increase_link import note_increase_link
 from proxy.pipeline.limits import limits
 from proxy.pipeline.observe import record
 from proxy.pipeline.outgoing_headers import standing_headers, trace_headers
@@ -105,6 +106,8 @@ async def _speak(gateway: Gateway, call: Call) -> None:
 
 async def send_refusal(gateway: Gateway, call: Call, refused: Refused) -> None:
     """Answer a call with a refusal."""
+    if refused.fault is Fault.BUDGET_EXCEEDED:
+        note_increase_link(gateway, call, refused)
     answer = refusal(refused, call.identity, call.dialect.errors)
     headers = standing_headers(gateway.version_bytes, call.identity)
     headers += trace_headers(call.identity, call.incoming.get(b"tracestate"))

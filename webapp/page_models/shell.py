@@ -69,6 +69,10 @@ SECTIONS = (
         is_governance=True,
     ),
     NavSection(
+        "Gateway",
+        (NavEntry("Budgets", "/gateway/budgets", "bucket", "gatewayBudgets:view", anywhere=True),),
+    ),
+    NavSection(
         "Organization",
         (
             NavEntry("People", "/settings/members", "users", "organization:manage", PEOPLE_PATHS),

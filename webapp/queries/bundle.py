@@ -49,7 +49,7 @@ def bundle_of(key: VirtualKey, sealers: Sealers, now: datetime) -> Bundle:
     with connection():
         project: Project = Project.get_by_id(key.project_id)
         providers = _providers(key)
-        budgets = _budgets(key, project)
+        budgets = budgets_on(key, project)
         checks = Checks(key, project)
         policy = routing_policies.applying_to(key, project)
         seen = observed(key, project)
@@ -150,7 +150,8 @@ def _routing_policy(row: RoutingPolicy) -> dict[str, Any]:
     }
 
 
-def _budgets(key: VirtualKey, project: Project) -> list[Budget]:
+def budgets_on(key: VirtualKey, project: Project) -> list[Budget]:
+    """Return the budgets that stand on a key's calls."""
     scopes = [
         ("organization", key.organization_id),
         ("team", project.team_id),

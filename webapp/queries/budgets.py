@@ -1,0 +1,127 @@
+"""Reads budgets, and the names of what they stand at. Judges nothing and changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from core.models import Budget, BudgetIncrease, Member, Project, Provider, Team, User, VirtualKey
+
+
+def live_budgets(organization_id: str) -> list[Budget]:
+    """Return every budget that is not archived, by name."""
+    rows = Budget.select().where(
+        Budget.organization_id == organization_id, Budget.archived_at.is_null()
+    )
+    return list(rows.order_by(Budget.name))
+
+
+def personal_budgets(organization_id: str, user_id: str) -> list[Budget]:
+    """Return the budgets that stand at one person."""
+    rows = Budget.select().where(
+        Budget.organization_id == organization_id,
+        Budget.scope == "principal",
+        Budget.scope_id == user_id,
+        Budget.archived_at.is_null(),
+    )
+    return list(rows.order_by(Budget.name))
+
+
+def labels_of(rows: Sequence[Budget]) -> dict[tuple[str, str], str]:
+    """Return the name of what each budget stands at, by scope and id, and of its provider, as ("provider", id).
+
+    One statement for each scope that occurs.
+    """
+    found: dict[tuple[str, str], str] = {}
+    columns = (
+        ("team", Team, Team.name),
+        ("project", Project, Project.name),
+        ("virtual_key", VirtualKey, VirtualKey.name),
+        ("principal", User, User.name),
+    )
+    for scope, model, name in columns:
+        ids = {row.scope_id for row in rows if row.scope == scope}
+        if ids:
+            query = model.select(model.id, name).where(model.id.in_(ids))
+            found |= {(scope, row.id): row.name for row in query}
+    return found | provider_labels(row.provider_id for row in rows)
+
+
+def provider_labels(provider_ids: Iterable[str | None]) -> dict[tuple[str, str], str]:
+    """Return the names of providers, as ("provider", id)."""
+    ids = {provider_id for provider_id in provider_ids if provider_id}
+    if not ids:
+        return {}
+    query = Provider.select(Provider.id, Provider.name).where(Provider.id.in_(ids))
+    return {("provider", row.id): row.name for row in query}
+
+
+def pending_increases(organization_id: str) -> list[BudgetIncrease]:
+    """Return the requests that nobody has decided, oldest first."""
+    rows = BudgetIncrease.select().where(
+        BudgetIncrease.organization_id == organization_id, BudgetIncrease.status == "pending"
+    )
+    return list(rows.order_by(BudgetIncrease.created_at))
+
+
+def increases_of(organization_id: str, user_id: str, limit: int = 20) -> list[BudgetIncrease]:
+    """Return one person's requests, newest first."""
+    rows = BudgetIncrease.select().where(
+        BudgetIncrease.organization_id == organization_id,
+        BudgetIncrease.requester_user_id == user_id,
+    )
+    return list(rows.order_by(BudgetIncrease.created_at.desc()).limit(limit))
+
+
+def increases_by_link(budget_id: str, virtual_key_id: str, limit: int = 5) -> list[BudgetIncrease]:
+    """Return what was asked for through links of one key for one budget, newest first."""
+    rows = BudgetIncrease.select().where(
+        BudgetIncrease.budget_id == budget_id, BudgetIncrease.virtual_key_id == virtual_key_id
+    )
+    return list(rows.order_by(BudgetIncrease.created_at.desc()).limit(limit))
+
+
+def scope_choices(organization_id: str) -> list[tuple[str, str]]:
+    """Return what a budget may stand at, as ``scope:id`` and label, in five statements."""
+    people = User.select(User.id, User.name, User.email).join(Member, on=Member.user_id == User.id)
+    people = people.where(Member.organization_id == organization_id, Member.disabled_at.is_null())
+    teams = Team.select(Team.id, Team.name).where(
+        Team.organization_id == organization_id, Team.archived_at.is_null()
+    )
+    projects = Project.select(Project.id, Project.name).where(
+        Project.organization_id == organization_id, Project.archived_at.is_null()
+    )
+    keys = VirtualKey.select(VirtualKey.id, VirtualKey.name).where(
+        VirtualKey.organization_id == organization_id, VirtualKey.status != "revoked"
+    )
+    return [
+        (f"organization:{organization_id}", "Whole organisation"),
+        *((f"team:{row.id}", f"Team {row.name}") for row in teams.order_by(Team.name)),
+        *((f"project:{row.id}", f"Project {row.name}") for row in projects.order_by(Project.name)),
+        *((f"virtual_key:{row.id}", f"Key {row.name}") for row in keys.order_by(VirtualKey.name)),
+        *(
+            (f"principal:{row.id}", f"{row.name} ({row.email})")
+            for row in people.order_by(User.name)
+        ),
+    ]
+
+
+def provider_choices(organization_id: str) -> list[tuple[str, str]]:
+    """Return the providers that a budget may be for."""
+    rows = Provider.select(Provider.id, Provider.name).where(
+        Provider.organization_id == organization_id, Provider.archived_at.is_null()
+    )
+    return [("", "All providers"), *((row.id, row.name) for row in rows.order_by(Provider.name))]
+
+
+def approvers(organization_id: str, limit: int = 5) -> list[str]:
+    """Return the addresses of administrators, who may decide every request; the longest there first."""
+    rows = (
+        User.select(User.email)
+        .join(Member, on=Member.user_id == User.id)
+        .where(
+            Member.organization_id == organization_id,
+            Member.role == "admin",
+            Member.disabled_at.is_null(),
+        )
+    )
+    return [row.email for row in rows.order_by(User.id).limit(limit)]
