@@ -1,6 +1,9 @@
 """Budgets on the whole stack: every scope and window blocks, warnings come first, and the SDKs understand both."""
 
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import anthropic
 import openai
@@ -93,8 +96,27 @@ def test_another_persons_and_anothers_keys_budget_does_not_stand_in_the_way(
     ):
         assert dev.post("/v1/chat/completions", json=chat()).status_code == 200
         wait_until(lambda: is_settled(stack, 1), 20, "the first call in the ledger")
-        assert dev.post("/v1/chat/completions", json=chat()).status_code == 402
+        refused = dev.post("/v1/chat/completions", json=chat())
+        assert refused.status_code == 402
+        _leads_to_an_increase(stack, refused.json()["error"])
         assert service.post("/v1/chat/completions", json=chat()).status_code == 200
+
+
+def _leads_to_an_increase(stack: Stack, error: dict[str, Any]) -> None:
+    """The refusal's own link, and the command line with nothing but the key, open the same page."""
+    address = error["meta"]["request_increase_url"]
+    assert address in error["tips"][1]
+    with stack.browser() as stranger:
+        page = stranger.get(address)
+        assert page.status_code == 200 and error["meta"]["budget_name"] in page.text
+        environ = stack.environ() | {"LANGWATCH_VIRTUAL_KEY": DEV_KEY}
+        command = [sys.executable, "-m", "cli.main", "request-increase", "--browser", "none"]
+        done = subprocess.run(
+            [*command, "--url", stack.web], env=environ, capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == 0, done.stderr
+        opened = done.stdout.split("Opening ")[1].strip()
+        assert stranger.get(opened).status_code == 200
 
 
 def test_a_warning_budget_passes_every_call_and_says_how_full_it_is(
