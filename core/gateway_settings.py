@@ -106,6 +106,13 @@ class GatewaySettings(UpstreamSettings):
         "host:port list",
         "Hosts a gateway must be able to reach before it says it has started.",
     )
+    bootstrap_pull: bool = row(
+        "LW_GATEWAY_BOOTSTRAP_PULL GATEWAY_CACHE_BOOTSTRAP_ALL_KEYS",
+        value.flag,
+        False,
+        "0 or 1",
+        "Lets a gateway learn all keys before it starts, so that an outage leaves none unknown.",
+    )
     access_log: str = row(
         "LANGWATCH_ACCESS_LOG",
         value.one_of("all", "failed", "off"),

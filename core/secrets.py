@@ -150,6 +150,16 @@ def _hmac(pepper: Secret, secret: str) -> str:
     return hmac.digest(pepper.reveal().encode(), secret.encode(), hashlib.sha256).hex()
 
 
+def lookup_key(pepper: Secret) -> bytes:
+    """Return the key of ``lookup_hash``. It follows from the pepper and tells nothing of it."""
+    return derive(pepper, "virtual key lookup")
+
+
+def lookup_hash(key: bytes, secret: str) -> str:
+    """Return what a gateway that holds all keys finds one by: the lookup key's id and a keyed hash."""
+    return f"{key_id_of(key)}:{hmac.digest(key, secret.encode(), hashlib.sha256).hex()}"
+
+
 def sign_request(secret: Secret, method: str, path: str, timestamp: str, body: bytes) -> str:
     """Return the signature of an internal call: hex HMAC-SHA256 over method, path, time and body digest.
 

@@ -40,6 +40,8 @@ class ChangeFeed:
         now_s: Callable[[], float] = time.time,
     ) -> None:
         self.revision: int | None = None
+        self.followed = trio.Event()
+        """The feed has answered once, so that no change goes unseen from then on."""
         self._control_plane = control_plane
         self._keyring = keyring
         self._on_return = on_return
@@ -67,6 +69,7 @@ class ChangeFeed:
         if self.revision is None or answer.current_revision < self.revision:
             # What was resolved or copied before the feed began may have changed unseen.
             keyring.evict(lambda _: True)
+            keyring.thin(None)
             self.revision = answer.current_revision
         for change in answer.changes:
             self._apply(change)
@@ -77,6 +80,7 @@ class ChangeFeed:
             LOG.info("change_feed_back", extra={"revision": self.revision})
             keyring.evict_copies()
             self._on_return()
+        self.followed.set()
         keyring.is_away = False
         keyring.feed_ok_s = self._now_s()
 
@@ -94,6 +98,8 @@ class ChangeFeed:
             evicted = keyring.evict(lambda b: b.organization_id == change.organization_id)
             if not kind.startswith(_KNOWN_KINDS):
                 LOG.warning("auth_cache_change_unhandled", extra={"kind": kind})
+        if not (kind.startswith("VK_") and change.virtual_key_id):
+            keyring.thin(change.organization_id)
         if evicted:
             facts = {"kind": kind, "revision": change.revision, "keys": evicted}
             LOG.info("auth_cache_change_evict", extra=facts)

@@ -20,6 +20,7 @@ _CONNECT_SECONDS = 2.0
 RESOLVE_SECONDS = 5.0
 LEASE_SECONDS = 5.0
 SHIP_SECONDS = 10.0
+BOOTSTRAP_SECONDS = 30.0
 POLL_SECONDS = 10
 _MAX_CONNECTIONS = 32
 
@@ -60,6 +61,26 @@ class Changes(msgspec.Struct):
 
     current_revision: int
     changes: list[Change] = []
+
+
+class StockedKey(msgspec.Struct, gc=False):
+    """One key as the control plane lists it; ``config`` is not looked into before the key is used."""
+
+    vk_id: str
+    organization_id: str
+    lookup: str
+    jwt: str
+    config: msgspec.Raw
+    previous_lookup: str | None = None
+    previous_valid_until_ms: int | None = None
+
+
+class StockPage(msgspec.Struct):
+    """A part of the list."""
+
+    lookup_key: str
+    keys: list[StockedKey]
+    next_page_token: str = ""
 
 
 class LeaseWant(msgspec.Struct):
@@ -168,6 +189,12 @@ class ControlPlane:
         if answer.status_code == httpx.codes.NO_CONTENT:
             return Changes(int(answer.headers.get("X-LangWatch-Revision") or since or 0))
         return _decode(answer.content, Changes)
+
+    async def bootstrap(self, page_token: str) -> StockPage:
+        """Return a page of all usable keys."""
+        query = {"page_token": page_token} if page_token else {}
+        answer = await self._call("GET", "/bootstrap", b"", BOOTSTRAP_SECONDS, query)
+        return _decode(answer.content, StockPage)
 
     async def lease(
         self, owner: str, want: Sequence[LeaseWant], give_back: Sequence[LeaseGift]

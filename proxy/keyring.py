@@ -22,6 +22,7 @@ from proxy.bundle_cache import BundleCache
 from proxy.claims import ClaimsError, check_claims
 from proxy.control_plane import ControlPlane, ControlPlaneAway, ControlPlaneRefusal, ResolvedKey
 from proxy.holds import Holds
+from proxy.stock import Stock
 from rules.keys import is_virtual_key
 
 __all__ = ["Bundle", "Keyring", "KeyringTerms", "ProviderBinding"]
@@ -97,6 +98,10 @@ class Keyring:
         """How many look-ups ended in memory, and how many had to go on."""
         self.generation = 0
         """Counts evictions: an answer that was under way during one may be older than it."""
+        self.stock: Stock | None = None
+        """Every key, where a worker holds them all; None where keys are looked up as they come."""
+        self.stock_thinned = trio.Event()
+        """Something was dropped from the stock, or was never in it."""
         self._control_plane = control_plane
         self._holds = holds
         self._cache = cache
@@ -189,6 +194,8 @@ class Keyring:
                 return flight.outcome
 
     async def _ask(self, digest: bytes, presented: str) -> Bundle | Refused:
+        if self.stock is not None and (held := self._stocked(self.stock, digest, presented)):
+            return held
         if self.is_away and (copy := self._copy(digest)) is not None:
             return copy
         with trio.move_on_after(RESOLVE_WAIT_SECONDS):
@@ -227,6 +234,25 @@ class Keyring:
             return Refused(fault, virtual_key_id=bundle.vk_id)
         if bundle.expires_at_ms is not None and self._now_s() * 1000 >= bundle.expires_at_ms:
             return Refused(Fault.VIRTUAL_KEY_EXPIRED, virtual_key_id=bundle.vk_id)
+        return bundle
+
+    def _stocked(self, stock: Stock, digest: bytes, presented: str) -> Bundle | None:
+        """Serve a key from the stock. The change feed has vouched for it ever since it was told."""
+        try:
+            found = stock.find(presented, self._now_s())
+        except msgspec.MsgspecError as error:
+            LOG.error("stock_unreadable", extra={"reason": str(error)})
+            return None
+        if found is None:
+            return None
+        answer, told_s = found
+        bundle = self._read(answer, is_fresh=False)
+        if isinstance(bundle, Refused):
+            return None
+        entry = _Entry(digest, bundle, told_s, is_copy=False)
+        if self._now_s() >= self._stale_at_s(entry):
+            return None
+        self._keep(entry)
         return bundle
 
     def _copy(self, digest: bytes) -> Bundle | None:
@@ -286,6 +312,9 @@ class Keyring:
         digests = list(self._by_key.get(vk_id, ()))
         for digest in digests:
             self._drop(digest)
+        if self.stock is not None:
+            self.stock.drop_key(vk_id)
+            self.stock_thinned.set()
         self._refused.clear()
         self._cache.mark_changed(vk_id, self._now_s())
         return len(digests)
@@ -297,6 +326,16 @@ class Keyring:
         for digest in meant:
             self._drop(digest)
         return len(meant)
+
+    def thin(self, organization_id: str | None) -> None:
+        """Drop an organisation's keys from the stock, all keys without one: something they share has changed."""
+        if self.stock is None:
+            return
+        if organization_id is None:
+            self.stock.clear()
+        else:
+            self.stock.drop_organization(organization_id)
+        self.stock_thinned.set()
 
     def evict_copies(self) -> None:
         """Forget what came from the disk: the control plane answers again and must be asked."""

@@ -27,6 +27,7 @@ from core.secrets import Sealer, derive, key_id_of
 from core.settings import Settings, SettingsError
 from proxy.access_log import effective_config
 from proxy.app import create_app
+from proxy.bootstrap import Bootstrap
 from proxy.bundle_cache import BundleCache
 from proxy.change_feed import ChangeFeed
 from proxy.control_plane import ControlPlane, ControlPlaneAway, ControlPlaneRefusal
@@ -65,6 +66,7 @@ class Parts:
     recovery: Recovery
     feed: ChangeFeed
     share: MetricsShare
+    bootstrap: Bootstrap | None = None
 
 
 def run(settings: Settings) -> int:
@@ -151,7 +153,10 @@ def build(settings: Settings) -> Parts:
     metrics.source(SPOOL_DROPPED, lambda: {("rejected",): shipper.rejected})
     feed = ChangeFeed(control_plane, keyring, shipper.retry)
     recovery = Recovery(settings.spool_dir, control_plane)
-    return Parts(gateway, control_plane, shipper, recovery, feed, share)
+    bootstrap = None
+    if settings.bootstrap_pull:
+        bootstrap = Bootstrap(control_plane, keyring, feed, keys.sealer)
+    return Parts(gateway, control_plane, shipper, recovery, feed, share, bootstrap)
 
 
 def _count_link(metrics: Metrics, endpoint: str, status: str, seconds: float) -> None:
@@ -191,6 +196,8 @@ async def serve(settings: Settings, listener: socket.socket) -> int:
                 parts.gateway.tokens.run,
             ):
                 link.start_soon(task)
+            if parts.bootstrap is not None:
+                link.start_soon(parts.bootstrap.run)
             await _front_door(parts, listener)
             link.cancel_scope.cancel()
         await _leave(parts)
@@ -214,7 +221,7 @@ async def _front_door(parts: Parts, listener: socket.socket) -> None:
             front.start_soon(stop.watch_parent, descriptor)
         serving = trio.Event()
         front.start_soon(_run_server, server, listener, serving)
-        front.start_soon(_start_up, gateway, listener)
+        front.start_soon(_start_up, parts, listener)
         await stop.asked.wait()
         timing = DrainTiming(settings.drain_delay_seconds, settings.graceful_seconds)
         await drain(stop, gateway.readiness, timing, server.drain)
@@ -227,11 +234,14 @@ async def _run_server(server: Server, listener: socket.socket, done: trio.Event)
     done.set()
 
 
-async def _start_up(gateway: Gateway, listener: socket.socket) -> None:
+async def _start_up(parts: Parts, listener: socket.socket) -> None:
     """Say that the worker is ready once the hosts that the operator named can be reached."""
+    gateway = parts.gateway
     name = listener.getsockname()
     LOG.info("gateway_listening", extra={"address": f"{name[0]}:{name[1]}"})
     await until_reachable(gateway.settings.netcheck_hosts)
+    if parts.bootstrap is not None:
+        await parts.bootstrap.hold_start()
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_GC_THRESHOLDS)

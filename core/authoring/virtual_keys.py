@@ -11,11 +11,11 @@ from core.authoring.record import Target, announced, audited, change, snapshot
 from core.authoring.rehashing import rehashed
 from core.authoring.validation import Complaints, description_error, name_error, not_found
 from core.changes import Change, ChangeKind
-from core.database import connection
+from core.database import connection, transaction
 from core.fault import Fault, Refused
 from core.ids import new_id, new_virtual_key
 from core.models import Member, Project, Provider, VirtualKey
-from core.secrets import Secret, peppered_hash, peppered_hashes
+from core.secrets import Secret, lookup_hash, lookup_key, peppered_hash, peppered_hashes
 from rules.keys import display_prefix, is_virtual_key
 
 ROTATION_GRACE = timedelta(hours=24)
@@ -54,6 +54,7 @@ def create(
             id=new_id("vk", now),
             organization_id=actor.organization_id,
             secret_hash=hashed,
+            lookup_hash=lookup_hash(lookup_key(pepper), secret.reveal()),
             display_prefix=display_prefix(secret.reveal()),
             created_at=now,
             updated_at=now,
@@ -103,6 +104,8 @@ def rotate(
             secret_hash=hashed,
             display_prefix=display_prefix(secret.reveal()),
             previous_secret_hash=row.secret_hash,
+            lookup_hash=lookup_hash(lookup_key(pepper), secret.reveal()),
+            previous_lookup_hash=row.lookup_hash,
             previous_valid_until=now + ROTATION_GRACE,
         )
     return row, secret
@@ -131,7 +134,9 @@ def revoke(actor: Actor, key_id: str, now: datetime) -> VirtualKey:
             now,
             status="revoked",
             revoked_at=now,
+            lookup_hash=None,
             previous_secret_hash=None,
+            previous_lookup_hash=None,
             previous_valid_until=None,
         )
         for budget_id in budgets.ids_at("virtual_key", row.id):
@@ -165,6 +170,20 @@ def find_by_secret(pepper: Secret, presented: str, now: datetime) -> VirtualKey 
             VirtualKey.secret_hash.in_(hashes) | is_previous
         )
     return None if row is None else rehashed(row, hashes)
+
+
+def learn_lookup(row: VirtualKey, pepper: Secret, presented: str) -> None:
+    """Note what gateways find a key by, from the secret that was just presented for it.
+
+    Keys from before there was such a thing, or from before the pepper was changed, are known so at their next use.
+    """
+    found = lookup_hash(lookup_key(pepper), presented)
+    if found in (row.lookup_hash, row.previous_lookup_hash):
+        return
+    is_current = row.secret_hash in peppered_hashes(pepper, presented)
+    column = VirtualKey.lookup_hash if is_current else VirtualKey.previous_lookup_hash
+    with transaction():
+        VirtualKey.update({column: found}).where(VirtualKey.id == row.id).execute()
 
 
 def _columns(new: NewVirtualKey) -> dict[str, Any]:

@@ -45,6 +45,9 @@ class VirtualKey(Model):
     display_prefix = TextField()
     previous_secret_hash = TextField(null=True, index=True)
     previous_valid_until = UtcField(null=True)
+    lookup_hash = TextField(null=True)
+    """What a gateway that was given all keys beforehand finds the key by; null until it is known."""
+    previous_lookup_hash = TextField(null=True)
     principal_user_id = TextField(null=True, index=True)
     provider_ids = JsonField(default=list)
     """Ordered; the first that speaks the caller's dialect is the primary."""

@@ -55,7 +55,7 @@ def bundle_of(key: VirtualKey, sealers: Sealers, now: datetime) -> Bundle:
         seen = observed(key, project)
         settled = _settled(budgets, now)
     config = {
-        **_identity(key, project),
+        **identity_of(key, project),
         "providers": [told for row in providers if (told := _provider(row, sealers))],
         "budgets": [_budget(row, settled, now) for row in budgets],
         "config": key.config,
@@ -90,7 +90,8 @@ def claims_of(config: dict[str, Any], secret: Secret, now: datetime) -> str:
     return jwt.encode(claims, secret.reveal(), algorithm="HS256")
 
 
-def _identity(key: VirtualKey, project: Project) -> dict[str, Any]:
+def identity_of(key: VirtualKey, project: Project) -> dict[str, Any]:
+    """Return the members of a bundle that say who a key is."""
     return {
         "vk_id": key.id,
         "revision": key.revision,

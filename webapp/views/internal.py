@@ -22,6 +22,7 @@ from webapp import internal_codec as codec
 from webapp.access import machine
 from webapp.faults import json_answer
 from webapp.queries.bundle import Bundle, Sealers, bundle_of, claims_of
+from webapp.queries.stock import StockTerms, stock_page
 from webapp.signatures import signature_error
 from webapp.state import control_plane
 
@@ -69,6 +70,7 @@ def resolve_key() -> Response:
         if key is None:
             raise Refused(Fault.INVALID_API_KEY)
         _refuse_unusable(key, now)
+        virtual_keys.learn_lookup(key, settings.pepper, presented)
         bundle = _bundle(key, now)
     return json_answer(
         {
@@ -93,6 +95,16 @@ def config(key_id: str) -> Response:
     response = json_answer(bundle.config)
     response.set_etag(bundle.etag)
     return make_response(response.make_conditional(request))
+
+
+@blueprint.get("/bootstrap")
+@machine
+def bootstrap() -> Response:
+    """Answer with a page of all usable keys, for gateways that want to know them before they are used."""
+    state = control_plane()
+    sealers = Sealers(state.sealer, state.bundle_sealer)
+    terms = StockTerms(sealers, state.settings.jwt_secret, state.settings.pepper)
+    return json_answer(stock_page(request.args.get("page_token", ""), terms, utcnow()))
 
 
 @blueprint.get("/changes")

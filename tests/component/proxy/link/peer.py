@@ -11,7 +11,7 @@ from typing import Any
 
 import jwt
 
-from core.secrets import Secret, sealer_for, signature_matches
+from core.secrets import Secret, lookup_hash, sealer_for, signature_matches
 from proxy.leasing import Round
 from tests.unit.proxy.link.bank import Bank
 
@@ -37,6 +37,8 @@ class Peer:
         self.faults: dict[str, list[Any]] = {}
         self.gates: dict[str, threading.Event] = {}
         self.claim_secret = CLAIM_SECRET
+        self.lookup_key = b"l" * 32
+        self.page_keys = 2
         self.port = 0
         self._server: ThreadingHTTPServer | None = None
 
@@ -129,6 +131,8 @@ class Peer:
         with self.lock:
             if path == "/resolve-key":
                 return self._resolve(body["key_presented"])
+            if path == "/bootstrap":
+                return 200, self._bootstrap(query.get("page_token", ""))
             if path == "/leases":
                 return 200, self._lease(body)
             if path == "/leases/release":
@@ -153,6 +157,23 @@ class Peer:
         claims["exp"] = int(time.time()) + 900
         token = jwt.encode(claims, self.claim_secret.reveal(), algorithm="HS256")
         return 200, {"jwt": token, "revision": 1, "key_id": bundle["vk_id"], "config": bundle}
+
+    def _bootstrap(self, after: str) -> dict[str, Any]:
+        usable = {b["vk_id"]: k for k, b in self.keys.items() if b["status"] == "active"}
+        ids = [vk_id for vk_id in sorted(usable) if vk_id > after][: self.page_keys]
+        keys = []
+        for vk_id in ids:
+            presented = usable[vk_id]
+            told = self._resolve(presented)[1]
+            entry = {"vk_id": vk_id, "organization_id": told["config"]["organization_id"]}
+            entry |= {"lookup": lookup_hash(self.lookup_key, presented)}
+            keys.append(entry | {"jwt": told["jwt"], "config": told["config"]})
+        sealer = sealer_for(SECRET, "bundle")
+        return {
+            "lookup_key": sealer.seal(self.lookup_key.hex(), "virtual key lookup"),
+            "keys": keys,
+            "next_page_token": ids[-1] if len(ids) == self.page_keys else "",
+        }
 
     def _changes(self, query: dict[str, str]) -> tuple[int, Any]:
         if "since" not in query:
