@@ -19,7 +19,8 @@ providers:
   - {{name: spare, type: custom, base_url: "{url}/v1", api_key_env: UPSTREAM_OPENAI_KEY,
      settings: {{models: [{model}]}}}}
 virtual_keys:
-  - {{name: routed, project: coding, providers: [openai-main, spare]}}
+  - {{name: routed, project: coding, providers: [openai-main, spare], routing_mode: fallback_all}}
+  - {{name: ordered, project: coding, providers: [openai-main, spare]}}
 """
 POLICY = """\
 routing_policies:
@@ -39,11 +40,11 @@ def apply(stack: Stack, folder: Path, text: str) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def routed(
     tmp_path_factory: pytest.TempPathFactory, provider_process: FakeProvider
-) -> Iterator[tuple[Stack, str]]:
+) -> Iterator[tuple[Stack, dict[str, str]]]:
     folder = tmp_path_factory.mktemp("routing")
     with running(folder, provider_process) as stack:
         told = apply(stack, folder, ROUTED.format(url=provider_process.url, model=MODEL))
-        yield stack, told["secrets"][0]["secret"]
+        yield stack, {made["name"]: made["secret"] for made in told["secrets"]}
 
 
 def rows(stack: Stack) -> list[dict[str, Any]]:
@@ -51,9 +52,9 @@ def rows(stack: Stack) -> list[dict[str, Any]]:
 
 
 def test_the_ledger_names_who_answered_and_has_one_row(
-    routed: tuple[Stack, str], provider: FakeProvider
+    routed: tuple[Stack, dict[str, str]], provider: FakeProvider
 ) -> None:
-    stack, key = routed
+    stack, key = routed[0], routed[1]["routed"]
     before = len(rows(stack))
     provider.behave("status=503,retry_after=30", 1)
     with stack.client(key) as client:
@@ -69,9 +70,9 @@ def test_the_ledger_names_who_answered_and_has_one_row(
 
 
 def test_a_worker_killed_during_a_fallback_leaves_one_row_and_one_charge(
-    routed: tuple[Stack, str], provider: FakeProvider
+    routed: tuple[Stack, dict[str, str]], provider: FakeProvider
 ) -> None:
-    stack, key = routed
+    stack, key = routed[0], routed[1]["routed"]
     before = len(rows(stack))
     provider.behave("status=500", 1)
     provider.behave("hang_head", 1)
@@ -93,9 +94,9 @@ def test_a_worker_killed_during_a_fallback_leaves_one_row_and_one_charge(
 
 
 def test_a_policy_reaches_the_gateways_while_they_serve(
-    routed: tuple[Stack, str], provider: FakeProvider, tmp_path: Path
+    routed: tuple[Stack, dict[str, str]], provider: FakeProvider, tmp_path: Path
 ) -> None:
-    stack, key = routed
+    stack, key = routed[0], routed[1]["ordered"]
     with stack.client(key) as client:
         assert client.post(CHAT, json=chat()).headers["x-langwatch-provider"] == "openai"
         apply(stack, tmp_path, POLICY)
