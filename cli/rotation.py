@@ -192,7 +192,7 @@ def _renew_pepper(settings: "Settings", given: "Settings", files: "SecretFiles")
 
 def _older_hashes(settings: "Settings") -> dict[str, int]:
     """Return how many secrets that work are still hashed with the previous pepper, by table."""
-    from core.models import ApiKey, IngestionSource, VirtualKey
+    from core.models import ApiKey, IngestionSource, ScimToken, VirtualKey
     from core.secrets import Pepper, pepper_id
 
     pepper = settings.pepper
@@ -208,10 +208,14 @@ def _older_hashes(settings: "Settings") -> dict[str, int]:
     api_keys = ApiKey.select().where(
         ~ApiKey.secret_hash.startswith(newer), ApiKey.revoked_at.is_null()
     )
+    tokens = ScimToken.select().where(
+        ~ScimToken.secret_hash.startswith(newer), ScimToken.revoked_at.is_null()
+    )
     counts = {
         "virtual keys": keys.count(),
         "ingestion sources": sources.count(),
         "API keys": api_keys.count(),
+        "directory tokens": tokens.count(),
     }
     return {name: count for name, count in counts.items() if count}
 

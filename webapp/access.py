@@ -31,6 +31,7 @@ __all__ = [
     "api_caller",
     "declare_view",
     "declared",
+    "hold_connection",
     "install_access",
     "load_viewer",
     "machine",
@@ -230,6 +231,11 @@ def sign_in_address(path: str, query: str) -> str:
     """Return the address of the sign-in page that leads back to a page of ours."""
     back = f"{path}?{query}" if query else path
     return "/sign-in" if back in ("", "/") else f"/sign-in?next={quote(back, safe='')}"
+
+
+def hold_connection() -> None:
+    """Hold a database connection until the request ends; for machine routes, which have none of their own."""
+    _connect()
 
 
 def _connect() -> None:

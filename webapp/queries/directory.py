@@ -113,14 +113,14 @@ def groups_page(organization_id: str, search: str, offset: int) -> list[Any]:
     return list(query.order_by(fn.LOWER(Group.name)).limit(PAGE_ROWS + 1).offset(offset))
 
 
-def people_of_group(group_id: str) -> list[User]:
-    """Return a group's people by name, at most a thousand."""
+def people_of_group(group_id: str, limit: int = 1000) -> list[User]:
+    """Return a group's people by name."""
     rows = (
         User.select(User.id, User.name, User.email)
         .join(GroupMember, on=(GroupMember.user_id == User.id))
         .where(GroupMember.group_id == group_id)
     )
-    return list(rows.order_by(fn.LOWER(User.name)).limit(1000))
+    return list(rows.order_by(fn.LOWER(User.name)).limit(limit))
 
 
 def custom_roles_of(organization_id: str) -> list[CustomRole]:

@@ -27,6 +27,7 @@ from webapp.views import (
     projects,
     receivers,
     roles,
+    scim,
     service_accounts,
     setup,
     setup_state,
@@ -70,4 +71,5 @@ BLUEPRINTS = (
     teams.blueprint,
     single_sign_on.blueprint,
     sign_in_settings.blueprint,
+    scim.blueprint,
 )

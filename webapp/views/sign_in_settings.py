@@ -7,15 +7,15 @@ from typing import Any
 
 from flask import Blueprint, Response, flash
 
-from core.authoring import sign_in_connections
+from core.authoring import scim_tokens, sign_in_connections
 from core.authoring.sign_in_connections import NewConnection
 from core.authoring.validation import invalid
 from core.authoring.versions import version_of
 from core.clock import utcnow
-from core.models import SignInConnection
+from core.models import ScimToken, SignInConnection
 from core.secrets import Secret
 from webapp.access import requires, viewer
-from webapp.forms import save, sent_version, show_form, show_page, typed
+from webapp.forms import save, sent_version, show_form, show_once, show_page, typed
 from webapp.openid import ProviderFailedError
 from webapp.page_models.settings_pages import (
     Action,
@@ -24,12 +24,13 @@ from webapp.page_models.settings_pages import (
     FormPage,
     Row,
     SettingsPage,
+    ShownOnce,
     Table,
 )
 from webapp.pages import see
 from webapp.state import control_plane
 from webapp.views.members import ROLE_CHOICES
-from webapp.views.single_sign_on import callback_address, reach_of
+from webapp.views.single_sign_on import CALLBACK, callback_address, reach_of
 
 blueprint = Blueprint("sign_in_settings", __name__)
 HERE = "/settings/sign-in"
@@ -48,15 +49,82 @@ def index() -> Response:
         "People sign in with a password. Connect your company's OpenID provider to end that.",
         add=("New connection", f"{HERE}/new"),
     )
+    token = scim_tokens.current(viewer().organization_id)
     page = SettingsPage(
         "Sign-in",
         "How people of this organization prove who they are.",
         HERE,
         utcnow(),
-        (table,),
-        facts=(("Redirect address to register", callback_address()),),
+        (table, _directory(token)),
+        facts=(
+            ("Redirect address to register", callback_address()),
+            ("Directory (SCIM) address", callback_address().removesuffix(CALLBACK) + "/scim/v2"),
+        ),
     )
     return show_page(page)
+
+
+@blueprint.get(f"{HERE}/directory-token")
+@requires("organization:manage")
+def ask_token() -> Response:
+    """Answer with the question whether to make a token."""
+    caption = "Your directory presents it. The token before stops working at once."
+    path = f"{HERE}/directory-token"
+    form = FormPage("New directory token", path, HERE, (), {}, caption, "Make a token")
+    return show_form(form)
+
+
+@blueprint.post(f"{HERE}/directory-token")
+@requires("organization:manage")
+def make_token() -> Response:
+    """Make the directory's token and show it."""
+    secret = scim_tokens.mint(viewer().actor(), control_plane().settings.pepper, utcnow())
+    return show_once(
+        ShownOnce(
+            "The directory's token",
+            "The token is shown once",
+            "Enter it in your directory. It is stored as a hash, so nobody can read it again.",
+            "Token",
+            secret.reveal(),
+            HERE,
+        )
+    )
+
+
+@blueprint.post(f"{HERE}/directory-token/revoke")
+@requires("organization:manage")
+def revoke_token() -> Response:
+    """End the directory's token."""
+    scim_tokens.revoke(viewer().actor(), utcnow())
+    flash("The directory's token does not work any more. Whom it added stays.", "positive")
+    return see("sign_in_settings.index")
+
+
+def _directory(token: ScimToken | None) -> Table:
+    rows = []
+    if token is not None:
+        end = Action(
+            "x",
+            "Revoke the token",
+            post=f"{HERE}/directory-token/revoke",
+            title="Revoke the directory's token?",
+            body="Your directory can change nothing here any more. Whom it added stays.",
+            yes="Revoke",
+        )
+        cells = (
+            Cell(token.display_prefix, "mono"),
+            Cell(look="time", moment=token.created_at),
+            Cell("Never", "time", moment=token.last_used_at),
+        )
+        rows.append(Row(token.id, cells, (end,)))
+    return Table(
+        "directory",
+        "Directory (SCIM)",
+        ("Token", "Made", "Last used"),
+        rows,
+        "No directory keeps people here. With a token it adds, changes and shuts out people by itself.",
+        add=("New token", f"{HERE}/directory-token"),
+    )
 
 
 @blueprint.get(f"{HERE}/new")

@@ -1,5 +1,17 @@
 """Who gets what from the pages about people, teams and roles; the same columns as in ``access_matrix``."""
 
+# A directory presents a token; no session opens these.
+SCIM = (
+    "GET /scim/v2/ServiceProviderConfig",
+    "GET /scim/v2/ResourceTypes",
+    "GET /scim/v2/Schemas",
+    *(f"{method} /scim/v2/{kind}" for kind in ("Users", "Groups") for method in ("GET", "POST")),
+    *(
+        f"{method} /scim/v2/{path}"
+        for path in ("Users/<user_id>", "Groups/<group_id>")
+        for method in ("GET", "PUT", "PATCH", "DELETE")
+    ),
+)
 PEOPLE: dict[str, tuple[int, int, int]] = {
     "GET /forgot-password": (200, 200, 200),
     "GET /invitation": (404, 404, 404),
@@ -91,6 +103,10 @@ PEOPLE: dict[str, tuple[int, int, int]] = {
     "POST /settings/sign-in/<connection_id>/edit": (303, 403, 404),
     "POST /settings/sign-in/<connection_id>/check": (303, 403, 404),
     "POST /settings/sign-in/<connection_id>/archive": (303, 403, 404),
+    "GET /settings/sign-in/directory-token": (303, 403, 200),
+    "POST /settings/sign-in/directory-token": (303, 403, 200),
+    "POST /settings/sign-in/directory-token/revoke": (303, 403, 303),
+    **dict.fromkeys(SCIM, (401, 401, 401)),
     # Last: it ends every other session of whoever asks.
     "POST /me/settings/sessions": (303, 303, 303),
 }

@@ -48,7 +48,7 @@ def ask(client: FlaskClient, route: str) -> int:
         return client.get(path).status_code
     with client.session_transaction() as session:
         session.setdefault("csrf", "a token")
-    if path.startswith(("/api/gateway/", "/api/governance/")):
+    if path.startswith(("/api/gateway/", "/api/governance/", "/scim/")):
         token = {"X-CSRF-Token": form_token(client)}
         return client.open(path, method=method, json={}, headers=token).status_code
     return client.post(path, data={"csrf_token": form_token(client)}).status_code
