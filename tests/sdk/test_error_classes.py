@@ -3,6 +3,7 @@
 import anthropic
 import openai
 import pytest
+from google.genai import errors as genai_errors
 
 from tests.sdk.targets import Target
 
@@ -127,3 +128,35 @@ def test_a_stream_cut_by_the_provider_raises_in_the_sdk(target: Target, script: 
         with pytest.raises(Exception) as caught:
             list(stream)
     assert "httpx2" in type(caught.value).__module__ or isinstance(caught.value, openai.OpenAIError)
+
+
+def test_a_torn_response_is_an_error_to_openais_sdk(gateway: Target) -> None:
+    gateway.provider.behave("reset_after=4,delay_ms=5", times=1)
+    with gateway.openai_client() as client, pytest.raises(openai.APIError) as caught:
+        list(client.responses.create(model="gpt-5.1", input="hello", stream=True))
+    assert caught.value.code == "upstream_mid_stream_failure"
+
+
+def test_a_torn_message_is_an_error_to_anthropics_sdk(gateway: Target) -> None:
+    gateway.provider.behave("cut_after=4,delay_ms=5", times=1)
+    with gateway.anthropic_client() as client, pytest.raises(anthropic.APIStatusError) as caught:
+        list(
+            client.messages.create(
+                model="claude-haiku-4-5",
+                max_tokens=16,
+                messages=HELLO,  # type: ignore[arg-type]
+                stream=True,
+            )
+        )
+    assert "upstream_mid_stream_failure" in str(caught.value)
+
+
+@pytest.mark.parametrize("script", ["reset_after=4,delay_ms=5", "end_after=4"])
+def test_torn_contents_are_an_error_to_googles_sdk(gateway: Target, script: str) -> None:
+    gateway.provider.behave(script, times=1)
+    client = gateway.gemini_client()
+    stream = client.models.generate_content_stream(model="gemini-2.5-flash", contents="hello")
+    with pytest.raises(genai_errors.ServerError) as caught:
+        list(stream)
+    assert (caught.value.code, caught.value.status) == (502, "UNAVAILABLE")
+    client.close()
