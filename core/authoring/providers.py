@@ -12,6 +12,7 @@ from core.authoring.provider_settings import address_of, canonical_credential, c
 from core.authoring.rate_limits import canonical, rate_limits_error
 from core.authoring.record import Target, announced, audited, change, snapshot
 from core.authoring.validation import Complaints, name_error, not_found
+from core.authoring.versions import hold
 from core.changes import Change, ChangeKind
 from core.fault import Fault, Refused
 from core.ids import new_id
@@ -77,11 +78,20 @@ def differences(row: Provider, wanted: NewProvider, sealer: Sealer) -> list[str]
 
 
 def update(
-    actor: Actor, provider_id: str, wanted: NewProvider, sealer: Sealer, now: datetime
+    actor: Actor,
+    provider_id: str,
+    wanted: NewProvider,
+    sealer: Sealer,
+    now: datetime,
+    expected: str | None = None,
 ) -> Provider:
-    """Make a provider what is wanted; nothing is written when nothing differs. Raises Refused."""
+    """Make a provider what is wanted; nothing is written when nothing differs. Raises Refused.
+
+    ``expected`` is the version that the change was made from: a newer state raises CONFLICT.
+    """
     with change():
         row = find(actor.organization_id, provider_id)
+        hold(row, expected, Target("", "provider", row.id))
         fields = differences(row, wanted, sealer)
         if not fields:
             return row

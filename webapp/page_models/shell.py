@@ -45,6 +45,7 @@ SETTINGS_TABS = (
     ("/settings/service-accounts", "Service accounts", "organization:manage", False),
     ("/settings/api-keys", "API keys", "organization:manage", False),
     ("/settings/sign-in", "Sign-in", "organization:manage", False),
+    ("/settings/providers", "Providers", "modelProviders:view", False),
     ("/settings/organization", "Organization", "organization:view", False),
 )
 PEOPLE_PATHS = (
@@ -70,7 +71,10 @@ SECTIONS = (
     ),
     NavSection(
         "Gateway",
-        (NavEntry("Budgets", "/gateway/budgets", "bucket", "gatewayBudgets:view", anywhere=True),),
+        (
+            NavEntry("Providers", "/settings/providers", "plug", "modelProviders:view"),
+            NavEntry("Budgets", "/gateway/budgets", "bucket", "gatewayBudgets:view", anywhere=True),
+        ),
     ),
     NavSection(
         "Organization",

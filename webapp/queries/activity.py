@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from core.lake import LakeReader, activity
 from core.lake.activity import DayPoint, SourceActivity, Summary, UserPage, UserSpend
+from core.lake.providers import ProviderRecord, provider_records
 from rules.activity_events import ActivityEvent
 from webapp.queries.recent import RecentAnswers
 
@@ -59,6 +60,12 @@ class LakeActivity:
         return self._shared(
             ("sources",),
             lambda: activity.source_activity(self.reader, self.organization_id, now),
+        )
+
+    def providers(self, now: datetime) -> dict[str, ProviderRecord]:
+        """Return the last hour of each provider by its id."""
+        return self._shared(
+            ("providers",), lambda: provider_records(self.reader, self.organization_id, now)
         )
 
     def recent_calls(self, limit: int) -> list[ActivityEvent]:
