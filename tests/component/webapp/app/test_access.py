@@ -102,7 +102,10 @@ def test_every_change_needs_its_form_token(tmp_path: Path) -> None:
     changes = [r for r in MATRIX if r.startswith("POST") and "/api/" not in r and "/scim/" not in r]
     found = {route: client.post(method_and_path(route)[1]).status_code for route in changes}
     # Where the permission is asked at the thing itself, a thing that is not there comes first.
-    at_things = ("/settings/teams/<", "/settings/projects/<")
+    at_things = (
+        *("/settings/teams/<", "/settings/projects/<"),
+        *("/gateway/budgets/<", "/gateway/budget-requests/<"),
+    )
     expected = {r: 404 if r.removeprefix("POST ").startswith(at_things) else 403 for r in changes}
     assert found == expected
 

@@ -14,10 +14,22 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.routing import Rule
 
-from core.authoring import api_keys, bindings, custom_roles, people, projects, teams, virtual_keys
+from core.authoring import (
+    api_keys,
+    bindings,
+    budgets,
+    custom_roles,
+    increases,
+    people,
+    projects,
+    teams,
+    virtual_keys,
+)
 from core.authoring.api_keys import NewApiKey
 from core.authoring.bindings import NewBinding
+from core.authoring.budgets import NewBudget
 from core.authoring.custom_roles import NewRole
+from core.authoring.increases import NewIncrease
 from core.authoring.people import NewUser
 from core.authoring.virtual_keys import NewVirtualKey
 from core.clock import utcnow
@@ -61,6 +73,11 @@ class Cast:
         self.sales = teams.create(org.actor, "Sales", "sales", utcnow())
         key = NewVirtualKey("nightly", org.project.id, (org.openai.id,))
         self.key, _ = virtual_keys.create(org.actor, key, self._pepper, utcnow())
+        actor, now = org.actor, utcnow()
+        budget = NewBudget("b", "project", org.project.id, "month", 10**9)
+        self.budget = budgets.create(actor, budget, now)
+        more = NewIncrease(self.budget.id, 2 * 10**9, None, "More.", "Ada")
+        self.increase = increases.create(actor, more, now)
         self.crm = projects.create(org.actor, "CRM", "crm", self.sales.id, utcnow())
 
     def person(self, permissions: frozenset[str], scope: str, scope_id: str) -> User:
@@ -90,6 +107,7 @@ class Cast:
         """Return a route's address with ids of things that belong to Engineering, where they matter."""
         org = self._made.org
         ids = {"team_id": org.team.id, "project_id": org.project.id, "key_id": self.key.id}
+        ids |= {"budget_id": self.budget.id, "increase_id": self.increase.id}
         text = re.sub(r"<any\((\w+)[^>]*>", r"\1", rule.rule)
         return re.sub(r"<(?:\w+:)?(\w+)>", lambda found: ids.get(found[1], "none"), text)
 
