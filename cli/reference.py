@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from cli.providers_reference import providers_page
 from cli.routes_reference import routes_page
 from cli.settings_table import sentence_of, shown_default
 from cli.translation_reference import translation_page
@@ -161,6 +162,7 @@ PAGES = {
     "cli.md": cli_page,
     "metrics.md": metrics_page,
     "permissions.md": permissions_page,
+    "providers.md": lambda: providers_page(_GENERATED),
     "routes.md": routes_page,
     "translation.md": translation_page,
 }
