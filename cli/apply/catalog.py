@@ -6,6 +6,9 @@ from core.models import (
     AnomalyRule,
     Budget,
     CacheRule,
+    CustomRole,
+    Department,
+    Group,
     Guardrail,
     IngestionSource,
     Member,
@@ -14,6 +17,8 @@ from core.models import (
     Project,
     Provider,
     RoutingPolicy,
+    ServiceAccount,
+    SignInConnection,
     Team,
     User,
     VirtualKey,
@@ -34,7 +39,14 @@ _NAMED: dict[str, tuple[Any, str]] = {
     "budget": (Budget, "name"),
     "ingestion source": (IngestionSource, "name"),
     "anomaly rule": (AnomalyRule, "name"),
+    "department": (Department, "name"),
+    "custom role": (CustomRole, "name"),
+    "group": (Group, "name"),
+    "service account": (ServiceAccount, "name"),
+    "sign-in connection": (SignInConnection, "name"),
 }
+KINDS = frozenset({"user", *_NAMED})
+"""The kinds whose rows have a name that a file can use."""
 
 
 def find(organization_id: str, kind: str, name: str) -> Any:
@@ -47,7 +59,7 @@ def find(organization_id: str, kind: str, name: str) -> Any:
     )
     if model is VirtualKey:
         query = query.where(VirtualKey.status != "revoked")
-    else:
+    elif hasattr(model, "archived_at"):
         query = query.where(model.archived_at.is_null())
     return query.first()
 

@@ -4,38 +4,26 @@ Only ``core.authoring`` writes; this decides which of its functions to call. A d
 then undoes it, so that its plan is exactly what would happen.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 from peewee import fn
 
-from cli.apply import catalog, checks
+from cli.apply import catalog, checks, identity_changes
 from cli.apply.entries import Mistake, Mistakes
+from cli.apply.identity import Identity, Organization, Team
 from cli.apply.references import declared, references
 from cli.apply.result import Item, Keys, Result
 from cli.apply.routing import RoutingPolicy, work_of
-from cli.apply.shape import (
-    Budget,
-    Document,
-    Organization,
-    Project,
-    Provider,
-    Rule,
-    Source,
-    Team,
-    User,
-    VirtualKey,
-)
+from cli.apply.shape import Budget, Document, Provider, Rule, Source, VirtualKey
 from core.authoring import (
     anomaly_rules,
     budgets,
     ingestion_sources,
     organizations,
-    people,
-    projects,
     providers,
-    teams,
     virtual_keys,
 )
 from core.authoring.actor import Actor
@@ -125,12 +113,11 @@ class _Applying:
             return
         if self._wanted is not None:
             self._organization(self._wanted)
-        for team in document.teams:
-            self._team(team)
-        for user in document.users:
-            self._user(user)
-        for project in document.projects:
-            self._project(project)
+        told = document
+        self._identities(told.departments, told.custom_roles, told.teams, told.users)
+        self._team_members(told.teams)
+        self._identities(told.projects, told.groups, told.service_accounts)
+        self._identities(told.role_bindings, told.sign_in, told.invitations)
         for provider in document.providers:
             self._provider(provider)
         for policy in document.routing_policies:
@@ -186,52 +173,42 @@ class _Applying:
         item = Item("organization", wanted.slug)
         if self._is_new:
             self.result.steps.append(("created", item))
+            try:
+                identity_changes.set_up(self._actor, wanted, self._now)
+            except Refused as refusal:
+                self._refused(item, wanted.line, refusal)
             return
 
         def work() -> None:
-            organizations.update(self._actor, wanted.name, wanted.slug, self._now)
+            identity_changes.set_up(self._actor, wanted, self._now)
 
         self._step(item, wanted.line, work, True)
 
-    def _team(self, team: Team) -> None:
-        team_id = self._id("team", team.slug)
+    def _identities(self, *kinds: Iterable[Identity]) -> None:
+        for told in chain.from_iterable(kinds):
+            name = identity_changes.name_of(told)
+            work = identity_changes.work_of(told, self._id, self._keys)
+            if work is not None:
+                existed = (
+                    self._id(told.kind, name) is not None if told.kind in catalog.KINDS else False
+                )
+                self._identity_step(Item(told.kind, name), told.line, work, existed)
 
-        def work() -> None:
-            if team_id is None:
-                teams.create(self._actor, team.name, team.slug, self._now)
-            else:
-                teams.rename(self._actor, team_id, team.name, self._now)
+    def _identity_step(
+        self, item: Item, line: int, work: identity_changes.Work, existed: bool
+    ) -> None:
+        def do() -> None:
+            secret = work(self._actor, self._now)
+            if secret is not None:
+                self.result.secrets.append((item, secret))
 
-        self._step(Item("team", team.slug), team.line, work, team_id is not None)
+        self._step(item, line, do, existed)
 
-    def _user(self, user: User) -> None:
-        row = people.find_by_email(self._organization_id, user.email)
-
-        def work() -> None:
-            if row is None:
-                new = people.NewUser(user.email, user.name, user.role, user.password)
-                people.create(self._actor, new, self._now)
-                return
-            people.update(self._actor, row.id, user.name, user.role, self._now)
-            if user.password is not None and row.password_hash is None:
-                people.set_password(self._actor, row.id, user.password, self._now)
-
-        self._step(Item("user", user.email), user.line, work, row is not None)
-
-    def _project(self, project: Project) -> None:
-        team_id = self._id("team", project.team)
-        row = catalog.find(self._organization_id, "project", project.slug)
-        item = Item("project", project.slug)
-        if team_id is None:
-            return  # its team was refused, which is reported there
-
-        def work() -> None:
-            if row is None:
-                projects.create(self._actor, project.name, project.slug, team_id, self._now)
-            else:
-                projects.update(self._actor, row.id, project.name, team_id, self._now)
-
-        self._step(item, project.line, work, row is not None)
+    def _team_members(self, teams: Iterable[Team]) -> None:
+        for team in teams:
+            work = identity_changes.members_of(team, self._id) if team.members else None
+            if work is not None:
+                self._identity_step(Item("members of team", team.slug), team.line, work, False)
 
     def _provider(self, provider: Provider) -> None:
         provider_id = self._id("provider", provider.name)

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 
 from cli.apply import checks
+from cli.apply.identity import Identity, names_in
 from cli.apply.routing import RoutingPolicy
 from cli.apply.shape import TARGETS, Budget, Document, Rule
 
@@ -19,8 +21,9 @@ class Reference:
 
 def references(document: Document) -> Iterable[Reference]:
     """Return every reference that the file makes."""
-    for project in document.projects:
-        yield Reference(project.line, "team", project.team)
+    for told in identities(document):
+        for kind, name in names_in(told):
+            yield Reference(told.line, kind, name)
     for key in document.virtual_keys:
         yield Reference(key.line, "project", key.project)
         if key.principal:
@@ -51,12 +54,28 @@ def references(document: Document) -> Iterable[Reference]:
             yield Reference(scoped.line, TARGETS[scoped.scope], scoped.target)
 
 
+def identities(document: Document) -> Iterable[Identity]:
+    """Return every entry about people and what they are."""
+    return chain(
+        document.users,
+        document.teams,
+        document.projects,
+        document.groups,
+        document.role_bindings,
+        document.invitations,
+    )
+
+
 def declared(document: Document) -> dict[str, set[str]]:
     """Return the names that the file declares, by the kind a reference uses."""
     return {
         "team": {t.slug for t in document.teams},
         "project": {p.slug for p in document.projects},
         "user": {u.email for u in document.users},
+        "department": {d.name for d in document.departments},
+        "custom role": {r.name for r in document.custom_roles},
+        "group": {g.name for g in document.groups},
+        "service account": {a.name for a in document.service_accounts},
         "provider": {p.name for p in document.providers},
         "routing policy": {p.name for p in document.routing_policies},
         checks.GUARDRAIL: {g.name for g in document.guardrails},

@@ -10,13 +10,12 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from cli.apply import checks
+from cli.apply import checks, identity
 from cli.apply.entries import ENV_SUFFIX, Entry, Mistake, Mistakes, Reading
 from cli.apply.routing import RoutingPolicy, read_key_sections, read_policy
 from core.secrets import Secret
 from rules.anomaly_rules import RULE_TYPES, SCOPES, SEVERITIES
 from rules.keys import is_ingestion_secret, is_virtual_key
-from rules.permissions import ROLES
 from rules.pricing import NANOUSD_PER_USD
 from rules.provider_types import SANDBOX, TYPES, Proof
 from rules.source_types import CREATABLE
@@ -34,45 +33,6 @@ TARGETS = {
     "principal": "user",
     "source": "ingestion source",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Organization:
-    """The tenant; the file renames the one there is."""
-
-    line: int
-    name: str
-    slug: str
-
-
-@dataclass(frozen=True, slots=True)
-class User:
-    """A person. The password is the first one only: a password that exists is never reset by a file."""
-
-    line: int
-    email: str
-    name: str
-    role: str
-    password: Secret | None
-
-
-@dataclass(frozen=True, slots=True)
-class Team:
-    """A team, known by its slug."""
-
-    line: int
-    name: str
-    slug: str
-
-
-@dataclass(frozen=True, slots=True)
-class Project:
-    """A project, known by its slug, and the slug of its team."""
-
-    line: int
-    name: str
-    slug: str
-    team: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,10 +114,10 @@ class Rule:
 class Document:
     """Everything a file declares, in the file's order."""
 
-    organization: Organization | None = None
-    users: Sequence[User] = ()
-    teams: Sequence[Team] = ()
-    projects: Sequence[Project] = ()
+    organization: identity.Organization | None = None
+    users: Sequence[identity.User] = ()
+    teams: Sequence[identity.Team] = ()
+    projects: Sequence[identity.Project] = ()
     providers: Sequence[Provider] = ()
     routing_policies: Sequence[RoutingPolicy] = ()
     virtual_keys: Sequence[VirtualKey] = ()
@@ -167,6 +127,13 @@ class Document:
     policy_rules: Sequence[checks.PolicyRules] = ()
     guardrails: Sequence[checks.Guardrail] = ()
     cache_rules: Sequence[checks.CacheRule] = ()
+    departments: Sequence[identity.Department] = ()
+    custom_roles: Sequence[identity.CustomRole] = ()
+    groups: Sequence[identity.Group] = ()
+    service_accounts: Sequence[identity.ServiceAccount] = ()
+    role_bindings: Sequence[identity.Binding] = ()
+    sign_in: Sequence[identity.Connection] = ()
+    invitations: Sequence[identity.Invitation] = ()
     used_variables: frozenset[str] = frozenset()
     mistakes: tuple[Mistake, ...] = ()
     """What is wrong in the file by itself; with any, nothing of it may be applied."""
@@ -180,10 +147,10 @@ def read(text: str, environ: Mapping[str, str]) -> Document:
         raise Mistakes(reading.mistakes)
     organization = root.inner("organization", "the organization")
     found = (
-        _organization(organization) if organization else None,
-        _kind(root, "users", "a user", _user, "email"),
-        _kind(root, "teams", "a team", _team, "slug"),
-        _kind(root, "projects", "a project", _project, "slug"),
+        identity.read_organization(organization) if organization else None,
+        _kind(root, "users", "a user", identity.read_user, "email"),
+        _kind(root, "teams", "a team", identity.read_team, "slug"),
+        _kind(root, "projects", "a project", identity.read_project, "slug"),
         _kind(root, "providers", "a provider", _provider, "name"),
         _kind(root, "routing_policies", "a routing policy", read_policy, "name"),
         _kind(root, "virtual_keys", "a virtual key", _virtual_key, "name"),
@@ -193,6 +160,13 @@ def read(text: str, environ: Mapping[str, str]) -> Document:
         _kind(root, "policy_rules", "a set of policy rules", checks.read_policy_rules, "name"),
         _kind(root, "guardrails", "a guardrail", checks.read_guardrail, "name"),
         _kind(root, "cache_rules", "a cache rule", checks.read_cache_rule, "name"),
+        _kind(root, "departments", "a department", identity.read_department, "name"),
+        _kind(root, "custom_roles", "a custom role", identity.read_custom_role, "name"),
+        _kind(root, "groups", "a group", identity.read_group, "name"),
+        _kind(root, "service_accounts", "an account", identity.read_service_account, "name"),
+        _kind(root, "role_bindings", "a role binding", identity.read_binding, "name"),
+        _kind(root, "sign_in", "a sign-in connection", identity.read_connection, "name"),
+        _kind(root, "invitations", "an invitation", identity.read_invitation, "email"),
     )
     root.finish()
     return Document(*found, frozenset(reading.used_variables), tuple(reading.mistakes))
@@ -215,30 +189,6 @@ def _kind(
         lines.setdefault(name, entry.line)
         found.append(value)
     return found
-
-
-def _organization(entry: Entry) -> Organization:
-    value = Organization(entry.line, entry.text("name"), entry.text("slug"))
-    entry.finish()
-    return value
-
-
-def _user(entry: Entry) -> User:
-    return User(
-        entry.line,
-        entry.text("email").lower(),
-        entry.text("name"),
-        entry.choice("role", ROLES, "member"),
-        entry.secret("password"),
-    )
-
-
-def _team(entry: Entry) -> Team:
-    return Team(entry.line, entry.text("name"), entry.text("slug"))
-
-
-def _project(entry: Entry) -> Project:
-    return Project(entry.line, entry.text("name"), entry.text("slug"), entry.text("team"))
 
 
 def _provider(entry: Entry) -> Provider:

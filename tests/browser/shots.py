@@ -52,7 +52,7 @@ def tab(browser: Browser, size: str = "1440", theme: str = "light") -> Iterator[
         yield page
     finally:
         context.close()
-    expected = ("status of 422", "status of 404")
+    expected = ("status of 422", "status of 404", "status of 409")
     assert [text for text in complaints if not any(part in text for part in expected)] == []
 
 
