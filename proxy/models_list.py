@@ -1,12 +1,13 @@
 """What a key can name, from its configuration and the installed catalogue. Asks no provider, formats nothing."""
 
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
 from core.fault import Fault, Refused
-from proxy.bundle import Bundle
+from proxy.bundle import Bundle, ProviderBinding
 from proxy.model_forms import ModelForm
 from proxy.pipeline.routing_terms import routing_terms
 from proxy.providers import sandbox
@@ -17,24 +18,39 @@ from rules.globs import Globs
 _OURS = "langwatch"
 """Owner of a name that no provider of the key can be told for."""
 Pairs = tuple[tuple[str, str], ...]
+_NO_REGION = "regional."
+"""The catalogue's prefix of prices that hold in several regions; no model has it in its name."""
+
+
+class _Account(NamedTuple):
+    """A provider as far as the list goes."""
+
+    name: str
+    type: str
+    models: tuple[str, ...] = ()
+    """What it is declared to serve, or gives names of its own; with any, the catalogue is not asked."""
+    blocked: tuple[str, ...] = ()
 
 
 @lru_cache(maxsize=256)
-def _listed(accounts: Pairs, aliases: Pairs, lists: tuple[tuple[str, ...], ...]) -> dict[str, str]:
+def _listed(
+    accounts: tuple[_Account, ...], aliases: Pairs, lists: tuple[tuple[str, ...], ...]
+) -> dict[str, str]:
     """Return owner by name, sorted by name: aliases, entries of the allow-lists, families, models.
 
-    ``accounts`` are the names and types of the key's providers; a model must be on each of ``lists``.
+    ``accounts`` are the key's providers; a model must be on each of ``lists``.
     """
-    types = dict(accounts)
+    types = {account.name: account.type for account in accounts}
     found = dict(aliases)
     for entry in (entry for entries in lists for entry in entries):
         found.setdefault(entry, _owner(entry, types))
     globs = [Globs(entries) for entries in lists]
-    for name, type_ in accounts:
+    for name, type_, declared, blocked in accounts:
         models = [
             model
-            for model in _catalogue(type_)
-            if all(one.match(model, f"{type_}/{model}", f"{name}/{model}") for one in globs)
+            for model in declared or _catalogue(type_)
+            if not any(fnmatchcase(model, pattern) for pattern in blocked)
+            and all(one.match(model, f"{type_}/{model}", f"{name}/{model}") for one in globs)
         ]
         if models or not lists:
             found.setdefault(f"{type_}/*", type_)
@@ -46,7 +62,13 @@ def _listed(accounts: Pairs, aliases: Pairs, lists: tuple[tuple[str, ...], ...])
 def _catalogue(provider_type: str) -> tuple[str, ...]:
     if provider_type == sandbox.SANDBOX.type:
         return sandbox.MODELS
-    return tuple(known_models(provider_type))
+    return tuple(m for m in known_models(provider_type) if not m.startswith(_NO_REGION))
+
+
+def _account(binding: ProviderBinding) -> _Account:
+    settings = binding.settings
+    named = dict.fromkeys((*settings.models, *settings.deployments))
+    return _Account(binding.name, binding.type, tuple(named), settings.blocked_models)
 
 
 def models(bundle: Bundle) -> dict[str, str]:
@@ -54,7 +76,7 @@ def models(bundle: Bundle) -> dict[str, str]:
     terms = routing_terms(bundle)
     types = {binding.name: binding.type for binding in terms.order}
     return _listed(
-        tuple(types.items()),
+        tuple(_account(binding) for binding in terms.order),
         tuple((alias, _owner(target, types)) for alias, target in terms.aliases.items()),
         terms.lists,
     )

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import anthropic
@@ -13,7 +14,7 @@ from core.secrets import Secret
 from core.settings import Settings
 from proxy.bundle import ProviderBinding
 from proxy.transport.dial import Target
-from tests.component.proxy.pipeline.site import KEY, Site, chat, message, settings_for, site
+from tests.component.proxy.pipeline.site import KEY, Site, ask, chat, message, settings_for, site
 from tests.component.proxy.transport.peers import until
 from tests.provider.clouds import (
     AWS_KEYS,
@@ -354,3 +355,20 @@ async def test_a_blocked_model_is_refused_before_anything_is_sent() -> None:
         assert got.status == 400
         assert got.json["error"]["code"] == "model_provider_not_bound"
         assert not here.fake.record.calls
+
+
+async def test_the_list_of_models_has_what_is_declared_and_nothing_that_is_blocked() -> None:
+    def providers(port: int) -> list[ProviderBinding]:
+        own = cloud("custom", port, "sk", "/v1", models=["llama-local", "llama-secret"])
+        named = cloud("bedrock", port, AWS, region=AWS_REGION, deployments={"sonnet": CLAUDE})
+        blocked = read_settings(
+            {"models": ["llama-local", "llama-secret"], "blocked_models": ["*secret"]}
+        )
+        return [replace(own, settings=blocked), named]
+
+    async with site(providers=providers) as here:
+        got = await ask(here, "GET", "/v1/models", authorization=f"Bearer {KEY}")
+        names = {row["id"] for row in got.json["data"]}
+        assert {"llama-local", "sonnet"} <= names
+        assert "llama-secret" not in names
+        assert not [name for name in names if name.startswith("regional.")]
