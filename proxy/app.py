@@ -19,6 +19,7 @@ from proxy.pipeline.stages import carry
 from proxy.probes import probe
 from proxy.responses import Answer, json_answer, refusal
 from proxy.routes import Route, Serves, find
+from proxy.socket_door import serve_socket
 from proxy.transport.asgi import App, Receive, Scope, Send
 from proxy.transport.faults import RequestRefused
 
@@ -43,6 +44,9 @@ def create_app(gateway: Gateway) -> App:
                 coding = incoming.get(b"content-encoding")
                 call.body = decoded(body, coding, gateway.settings.max_body_bytes)
                 answer = None
+            elif route is not None and route.serves is Serves.UPGRADE:
+                await serve_socket(gateway, scope, incoming, identity)
+                return
             else:
                 answer = await _own_answer(gateway, scope, route, incoming)
         except (Refused, RequestRefused) as error:
@@ -92,8 +96,6 @@ async def _own_answer(
         )
     if route.serves is Serves.GREETING:
         return json_answer(200, {"status": "ok", "service": "langwatch-gateway"})
-    if route.serves is Serves.UPGRADE:
-        raise Refused(Fault.UPGRADE_REQUIRED, "WebSockets are not served here; use plain HTTP.")
     if route.serves is Serves.METRICS:
         return metrics_answer(gateway, scope, incoming)
     if route.serves is Serves.MODELS:

@@ -92,4 +92,5 @@ def install_gauges(gateway: Gateway) -> None:
     metrics.gauge("gateway_auth_cache_size", lambda: {one: len(keyring)})
     metrics.gauge("gateway_spend_spool_bytes", lambda: {(): spool.unshipped_bytes})
     metrics.gauge("gateway_circuit_state", gateway.circuits.gauge)
+    metrics.gauge("gateway_circuit_state", gateway.circuits.gauge)
     metrics.gauge("gateway_draining", lambda: {(): int(gateway.readiness.draining)})

@@ -33,7 +33,7 @@ _SAID = {
 """What happened, where the refusal itself brings no words; what to do about it is the tip."""
 _TYPES = {Fault.VK_RATE_LIMIT_EXCEEDED: Fault.RATE_LIMIT_EXCEEDED.code}
 """The error type, where it is wider than the code and no dialect has its own word."""
-_RETRY_SOON_SECONDS = 1
+RETRY_SOON_SECONDS = 1
 _MAX_RETRY_AFTER_SECONDS = 400 * 86_400
 _PROVIDER_FAULTS = frozenset({Fault.PROVIDER_ERROR, Fault.UPSTREAM_TIMEOUT})
 _PUBLIC_FACTS = (
@@ -183,7 +183,7 @@ def _retry_after_seconds(refused: Refused) -> int | None:
     if isinstance(told, (int, float)):
         return max(1, round(told))
     is_ours = refused.fault.status == 503
-    return _RETRY_SOON_SECONDS if is_ours else None
+    return RETRY_SOON_SECONDS if is_ours else None
 
 
 def usd(amount_nanousd: int) -> str:

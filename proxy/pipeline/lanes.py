@@ -168,6 +168,11 @@ class RouteLanes:
         self.turns = 0
         """How many calls have been spread over the lanes so far, where a policy has them take turns."""
 
+    @property
+    def lanes(self) -> tuple[Lane, ...]:
+        """All lanes, in the order in which they are tried."""
+        return tuple(self._lanes)
+
     def find(self, model: str) -> Found:
         """Return the chain for a model as the caller named it.
 

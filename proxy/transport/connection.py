@@ -14,6 +14,7 @@ from trio.lowlevel import checkpoint
 
 from proxy.transport import answer
 from proxy.transport.asgi import Address
+from proxy.transport.duplex import Duplex
 from proxy.transport.faults import AbortConnection, ClientGone, RequestRefused
 from proxy.transport.hub import current_hub
 from proxy.transport.leash import Leash, LeashReason
@@ -47,6 +48,8 @@ class ClientConnection:
         self.last = False
         """The server is draining: the answer under way is the last on this connection."""
         self.closing = False
+        self.taken = False
+        """Another protocol is spoken on the socket."""
         self.client = _address(sock.getpeername)
         self.server = _address(sock.getsockname)
         self._leash: Leash | None = None
@@ -228,6 +231,12 @@ class ClientConnection:
                     return
                 self.slot.again()
                 left_bytes -= count
+
+    def take_over(self) -> Duplex:
+        """Hand the socket to somebody who speaks another protocol on it; the exchange answers nothing more."""
+        self.taken = True
+        self._read_by = None
+        return Duplex(self.sock, self.slot, self.reader.after_upgrade)
 
     def reset(self) -> None:
         """Make the coming close a reset, so that the client cannot take what it has for the whole."""

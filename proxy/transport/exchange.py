@@ -67,6 +67,8 @@ class Exchange:
             connection.leash = None
             if self._framing is not None and not self.ended:
                 connection.reset()
+        if connection.taken:
+            return False
         if self.ended:
             return self._keep_alive and await self._discard_rest()
         if self._framing is None and not connection.gone:

@@ -79,6 +79,8 @@ class RequestReader:
         self.ready: deque[Request] = deque()
         """Requests whose head is whole, oldest first; only the last can be incomplete."""
         self.error: RequestRefused | None = None
+        self.after_upgrade = b""
+        """What followed a bodiless request that asked to switch protocols."""
         self.mid_head = False
         """Some bytes of a head have arrived, but not all."""
         self._limits = limits
@@ -142,6 +144,7 @@ class RequestReader:
         request = self._request
         self._ended = request.complete
         if request.complete:
+            self.after_upgrade = rest
             return
         self._replaying = True
         self._parser = httptools.HttpRequestParser(self)

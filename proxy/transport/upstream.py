@@ -90,7 +90,7 @@ class UpstreamPool:
 
     def __init__(self, dialer: Dialer | None = None, limits: PoolLimits | None = None) -> None:
         self._limits = limits or PoolLimits()
-        self._dialer = dialer or Dialer()
+        self.dialer = dialer or Dialer()
         self._idle: dict[Target, deque[Link]] = {}
         self._open: set[Link] = set()
         self._closed = False
@@ -122,7 +122,7 @@ class UpstreamPool:
         link = self._take(target)
         while True:
             if link is None:
-                link = Link(*await self._dialer.connect(target), self._limits)
+                link = Link(*await self.dialer.connect(target), self._limits)
                 self._open.add(link)
             reader = link.reader
             try:
