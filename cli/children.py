@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from core.process import LISTEN_FD, PARENT_FD, READY_FD, WORKER_INDEX
-from core.settings import GOVERNANCE_FLAG, Settings
+from core.settings import GATEWAY_MENU_FLAG, GOVERNANCE_FLAG, Settings
 
 # The gateway has no database and opens nothing that the master key sealed, so it is not shown them.
 _HIDDEN_FROM_GATEWAY = ("LANGWATCH_MASTER_KEY", "LW_VIRTUAL_KEY_PEPPER", "DATABASE_URL")
@@ -144,13 +144,12 @@ def shared_environ(
 
 
 def web_environ(shared: Mapping[str, str], settings: Settings) -> dict[str, str]:
-    """Return the web app's environment: the governance interface is on unless the operator decided.
+    """Return the web app's environment: the gateway's menu is on, and so is governance unless the operator decided.
 
     Whoever starts the whole control plane wants to see it; a web app on its own keeps its default.
     """
-    if settings.governance_flag:
-        return dict(shared)
-    flags = dict.fromkeys([*settings.force_flags, GOVERNANCE_FLAG])
+    governance = () if settings.governance_flag else (GOVERNANCE_FLAG,)
+    flags = dict.fromkeys([*settings.force_flags, *governance, GATEWAY_MENU_FLAG])
     return {**shared, "FEATURE_FLAG_FORCE_ENABLE": ",".join(flags)}
 
 

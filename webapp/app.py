@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Flask
 
 from core.clock import utcnow
-from core.settings import GOVERNANCE_FLAG, Settings
+from core.settings import GATEWAY_MENU_FLAG, GOVERNANCE_FLAG, Settings
 from webapp.access import install_access, visitor
 from webapp.csrf import csrf_token
 from webapp.faults import install_faults
@@ -40,7 +40,8 @@ def create_app(settings: Settings) -> Flask:
 
 
 def current_shell() -> Shell:
-    """Return what surrounds this answer. The Govern entry needs its flag, its permission and something to govern."""
+    """Return what surrounds this answer. The Govern entry needs its flag, its permission and something to govern;
+    the gateway's entries need their flag and their permissions."""
     person = visitor()
     if person is None:
         return Shell.signed_out(csrf_token())
@@ -58,4 +59,5 @@ def current_shell() -> Shell:
         may=person.may,
         csrf_token=csrf_token(),
         may_somewhere=person.may_somewhere,
+        has_gateway=state.settings.flag(GATEWAY_MENU_FLAG),
     )

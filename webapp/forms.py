@@ -77,15 +77,15 @@ def show_refused(form: FormPage, refused: Refused) -> Response:
         found = dict(errors) if isinstance(errors, dict) else {"form": refused.message}
         return show_form(replace(form, errors=found), refused.fault.status)
     if refused.fault is Fault.CONFLICT and "version" in refused.facts:
-        changes: Any = refused.facts.get("changes", [])
-        stale = replace(
-            form,
-            is_stale=True,
-            version=str(refused.facts["version"]),
-            changes=[_in_words(change) for change in changes],
-        )
-        return show_form(stale, refused.fault.status)
+        return show_form(stale(form, refused), refused.fault.status)
     raise refused
+
+
+def stale(form: FormPage, refused: Refused) -> FormPage:
+    """Return a form with what changed since it was opened; saving it again is saving over that."""
+    changes: Any = refused.facts.get("changes", [])
+    told = [_in_words(change) for change in changes]
+    return replace(form, is_stale=True, version=str(refused.facts["version"]), changes=told)
 
 
 def done(endpoint: str, **values: str) -> Response:

@@ -8,6 +8,7 @@ from typing import Any
 from core.authoring.actor import Actor
 from core.authoring.record import Target, announced, audited, change, snapshot
 from core.authoring.validation import Complaints, description_error, name_error, not_found
+from core.authoring.versions import hold
 from core.changes import Change, ChangeKind
 from core.ids import new_id
 from core.models import CacheRule
@@ -50,10 +51,20 @@ def differences(row: CacheRule, wanted: NewCacheRule) -> list[str]:
     return [name for name, value in _columns(wanted).items() if getattr(row, name) != value]
 
 
-def update(actor: Actor, rule_id: str, wanted: NewCacheRule, now: datetime) -> CacheRule:
-    """Make a rule what is wanted; nothing is written when nothing differs. Raises Refused."""
+def update(
+    actor: Actor,
+    rule_id: str,
+    wanted: NewCacheRule,
+    now: datetime,
+    expected: str | None = None,
+) -> CacheRule:
+    """Make a rule what is wanted; nothing is written when nothing differs. Raises Refused.
+
+    ``expected`` is the version that the change was made from: a newer state raises CONFLICT.
+    """
     with change():
         row = find(actor.organization_id, rule_id)
+        hold(row, expected, Target("", _KIND, row.id))
         if not differences(row, wanted):
             return row
         _check(actor, wanted, own_id=row.id).refuse_any()

@@ -9,6 +9,7 @@ from core.authoring.actor import Actor
 from core.authoring.record import Target, announced, audited, change, snapshot
 from core.authoring.scopes import scope_error
 from core.authoring.validation import Complaints, description_error, name_error, not_found
+from core.authoring.versions import hold
 from core.changes import Change, ChangeKind
 from core.ids import new_id
 from core.models import Guardrail
@@ -80,11 +81,20 @@ def differences(actor: Actor, row: Guardrail, wanted: NewGuardrail, sealer: Seal
 
 
 def update(
-    actor: Actor, guardrail_id: str, wanted: NewGuardrail, sealer: Sealer, now: datetime
+    actor: Actor,
+    guardrail_id: str,
+    wanted: NewGuardrail,
+    sealer: Sealer,
+    now: datetime,
+    expected: str | None = None,
 ) -> Guardrail:
-    """Make a guardrail what is wanted; nothing is written when nothing differs. Raises Refused."""
+    """Make a guardrail what is wanted; nothing is written when nothing differs. Raises Refused.
+
+    ``expected`` is the version that the change was made from: a newer state raises CONFLICT.
+    """
     with change():
         row = find(actor.organization_id, guardrail_id)
+        hold(row, expected, Target("", _KIND, row.id))
         if not differences(actor, row, wanted, sealer):
             return row
         complaints = _check(actor, wanted, own_id=row.id)

@@ -9,6 +9,7 @@ from core.authoring.actor import Actor
 from core.authoring.record import Target, announced, audited, change, snapshot
 from core.authoring.scopes import scope_error
 from core.authoring.validation import Complaints, description_error, name_error, not_found
+from core.authoring.versions import hold
 from core.changes import Change, ChangeKind
 from core.ids import new_id
 from core.models import PolicyRuleSet
@@ -50,10 +51,20 @@ def differences(actor: Actor, row: PolicyRuleSet, wanted: NewPolicyRuleSet) -> l
     return [name for name, value in _columns(actor, wanted).items() if getattr(row, name) != value]
 
 
-def update(actor: Actor, set_id: str, wanted: NewPolicyRuleSet, now: datetime) -> PolicyRuleSet:
-    """Make a set what is wanted; nothing is written when nothing differs. Raises Refused."""
+def update(
+    actor: Actor,
+    set_id: str,
+    wanted: NewPolicyRuleSet,
+    now: datetime,
+    expected: str | None = None,
+) -> PolicyRuleSet:
+    """Make a set what is wanted; nothing is written when nothing differs. Raises Refused.
+
+    ``expected`` is the version that the change was made from: a newer state raises CONFLICT.
+    """
     with change():
         row = find(actor.organization_id, set_id)
+        hold(row, expected, Target("", _KIND, row.id))
         if not differences(actor, row, wanted):
             return row
         _check(actor, wanted, own_id=row.id).refuse_any()

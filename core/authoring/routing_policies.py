@@ -10,6 +10,7 @@ from core.authoring.record import Target, announced, audited, change, snapshot
 from core.authoring.routing_config import aliases_error, models_error
 from core.authoring.scopes import scope_error
 from core.authoring.validation import Complaints, description_error, name_error, not_found
+from core.authoring.versions import hold
 from core.changes import Change, ChangeKind
 from core.fault import Fault, Refused
 from core.ids import new_id
@@ -61,10 +62,20 @@ def differences(row: RoutingPolicy, wanted: NewRoutingPolicy) -> list[str]:
     return [name for name, value in _columns(wanted).items() if getattr(row, name) != value]
 
 
-def update(actor: Actor, policy_id: str, wanted: NewRoutingPolicy, now: datetime) -> RoutingPolicy:
-    """Make a policy what is wanted; nothing is written when nothing differs. Raises Refused."""
+def update(
+    actor: Actor,
+    policy_id: str,
+    wanted: NewRoutingPolicy,
+    now: datetime,
+    expected: str | None = None,
+) -> RoutingPolicy:
+    """Make a policy what is wanted; nothing is written when nothing differs. Raises Refused.
+
+    ``expected`` is the version that the change was made from: a newer state raises CONFLICT.
+    """
     with change():
         row = find(actor.organization_id, policy_id)
+        hold(row, expected, Target("", _KIND, row.id))
         if not differences(row, wanted):
             return row
         complaints = _check(actor, wanted, own_id=row.id)

@@ -12,6 +12,7 @@ from core.authoring.actor import Actor
 from core.authoring.record import Target, announced, audited, change, snapshot
 from core.authoring.scopes import scope_error
 from core.authoring.validation import Complaints, name_error, not_found, url_error
+from core.authoring.versions import hold
 from core.changes import Change, ChangeKind
 from core.ids import new_id
 from core.models import TraceDestination, span_queue
@@ -75,14 +76,21 @@ def differences(row: TraceDestination, wanted: NewTraceDestination, sealer: Seal
 
 
 def update(
-    actor: Actor, destination_id: str, wanted: NewTraceDestination, sealer: Sealer, now: datetime
+    actor: Actor,
+    destination_id: str,
+    wanted: NewTraceDestination,
+    sealer: Sealer,
+    now: datetime,
+    expected: str | None = None,
 ) -> TraceDestination:
     """Make a destination what is wanted; nothing is written when nothing differs. Raises Refused.
 
     What waits for it goes to the new address: it is the same tenant's. A change ends a pause after failures.
+    ``expected`` is the version that the change was made from: a newer state raises CONFLICT.
     """
     with change():
         row = find(actor.organization_id, destination_id)
+        hold(row, expected, Target("", "trace_destination", row.id))
         if not differences(row, wanted, sealer):
             return row
         complaints = _check(actor, wanted, own_id=row.id)

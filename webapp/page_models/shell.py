@@ -19,9 +19,11 @@ class NavEntry:
     """Whether holding the permission somewhere is enough to show it."""
 
     def is_current(self, path: str) -> bool:
-        return any(
-            path == root or path.startswith(root + "/") for root in (self.path, *self.covers)
-        )
+        return any(_is_at(path, root) for root in (self.path, *self.covers))
+
+
+def _is_at(path: str, root: str) -> bool:
+    return path == root or path.startswith(root + "/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,7 @@ class NavSection:
     entries: tuple[NavEntry, ...]
     pill: str = ""
     is_governance: bool = False
+    is_gateway: bool = False
 
 
 # Address, label, permission, whether holding it anywhere is enough.
@@ -48,6 +51,11 @@ SETTINGS_TABS = (
     ("/settings/providers", "Providers", "modelProviders:view", False),
     ("/settings/organization", "Organization", "organization:view", False),
 )
+GATEWAY_TABS = (
+    ("/settings/providers", "Providers", "modelProviders:view", False),
+    ("/settings/routing-policies", "Routing policies", "routingPolicies:view", False),
+)
+"""They stand in the place of the settings' on the gateway's own pages."""
 PEOPLE_PATHS = (
     "/settings/groups",
     "/settings/departments",
@@ -70,11 +78,16 @@ SECTIONS = (
         is_governance=True,
     ),
     NavSection(
-        "Gateway",
+        "AI Gateway",
         (
             NavEntry("Providers", "/settings/providers", "plug", "modelProviders:view"),
             NavEntry("Budgets", "/gateway/budgets", "bucket", "gatewayBudgets:view", anywhere=True),
+            NavEntry(
+                "Routing policies", "/settings/routing-policies", "route", "routingPolicies:view"
+            ),
         ),
+        pill="Beta",
+        is_gateway=True,
     ),
     NavSection(
         "Organization",
@@ -93,7 +106,7 @@ SECTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class Shell:
-    """The frame of one response; ``governs`` is the decided gate of the Govern entry."""
+    """The frame of one response; ``governs`` and ``has_gateway`` are the decided gates of two sections."""
 
     organization_name: str
     user_name: str
@@ -103,6 +116,7 @@ class Shell:
     csrf_token: str
     sign_out_path: str = "/sign-out"
     may_somewhere: Callable[[str], bool] = lambda _: False
+    has_gateway: bool = True
 
     @classmethod
     def signed_out(cls, csrf_token: str) -> Shell:
@@ -117,17 +131,22 @@ class Shell:
                 tuple(entry for entry in section.entries if self._shows(entry)),
                 section.pill,
                 section.is_governance,
+                section.is_gateway,
             )
             for section in SECTIONS
-            if self.governs or not section.is_governance
+            if (self.governs or not section.is_governance)
+            and (self.has_gateway or not section.is_gateway)
         )
         return tuple(section for section in shown if section.entries)
 
     def settings_tabs(self, path: str) -> list[tuple[str, str, bool]]:
-        """Return label, address and whether it is open, of each settings page that this person may open."""
+        """Return label, address and whether it is open, of each page beside this one that this person may open."""
+        is_gateway = self.has_gateway and any(_is_at(path, tab[0]) for tab in GATEWAY_TABS)
         return [
-            (label, address, path == address or path.startswith(address + "/"))
-            for address, label, permission, anywhere in SETTINGS_TABS
+            (label, address, _is_at(path, address))
+            for address, label, permission, anywhere in (
+                GATEWAY_TABS if is_gateway else SETTINGS_TABS
+            )
             if (self.may_somewhere if anywhere else self.may)(permission)
         ]
 

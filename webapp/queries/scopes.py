@@ -21,6 +21,12 @@ def shared_team_names(organization_id: str) -> dict[str, str]:
     return {row.id: row.name for row in rows.order_by(Team.name)}
 
 
+def home_names(organization_id: str, *, is_live: bool = False) -> dict[tuple[str, str], str]:
+    """Return the label of every team and project by scope and id, as ``scope_names``."""
+    found = scope_names(organization_id, is_live=is_live)
+    return {key: label for key, label in found.items() if key[0] != "source"}
+
+
 def scope_names(organization_id: str, *, is_live: bool = False) -> dict[tuple[str, str], str]:
     """Return the label of every team, project and source by scope and id.
 

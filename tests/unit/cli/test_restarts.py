@@ -2,7 +2,7 @@
 
 from cli.backoff import next_delay_seconds
 from cli.children import Addresses, gateway_environ, shared_environ, web_environ
-from core.settings import GOVERNANCE_FLAG, load
+from core.settings import GATEWAY_MENU_FLAG, GOVERNANCE_FLAG, load
 
 ADDRESSES = Addresses("http://127.0.0.1:1", "http://127.0.0.1:2", "http://127.0.0.1:1")
 
@@ -32,13 +32,13 @@ def test_the_gateway_is_not_given_what_only_the_control_plane_may_know() -> None
 def test_the_governance_interface_is_on_unless_the_operator_decided() -> None:
     assert GOVERNANCE_FLAG in web_environ({}, load({}))["FEATURE_FLAG_FORCE_ENABLE"]
     decided = load({"RELEASE_UI_AI_GOVERNANCE_ENABLED": "0"})
-    assert "FEATURE_FLAG_FORCE_ENABLE" not in web_environ({}, decided)
+    assert web_environ({}, decided)["FEATURE_FLAG_FORCE_ENABLE"] == GATEWAY_MENU_FLAG
 
 
 def test_flags_that_the_operator_forced_stay_forced() -> None:
     environ = {"FEATURE_FLAG_FORCE_ENABLE": "one,two"}
     forced = web_environ(environ, load(environ))["FEATURE_FLAG_FORCE_ENABLE"]
-    assert forced.split(",") == ["one", "two", GOVERNANCE_FLAG]
+    assert forced.split(",") == ["one", "two", GOVERNANCE_FLAG, GATEWAY_MENU_FLAG]
 
 
 def test_addresses_that_the_operator_gave_are_not_replaced() -> None:

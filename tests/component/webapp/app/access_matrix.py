@@ -3,6 +3,7 @@
 Ids in the paths name nothing, so 404 is what someone gets who passed the gate. A new route needs a row here.
 """
 
+from tests.component.webapp.app.access_matrix_gateway import GATEWAY_RULES
 from tests.component.webapp.app.access_matrix_people import PEOPLE
 
 ROLES = ("stranger", "member", "administrator")
@@ -47,6 +48,7 @@ MATRIX: dict[str, tuple[int, int, int]] = {
     "GET /settings/providers/<provider_id>/rotate": (303, 403, 404),
     "POST /settings/providers/<provider_id>/rotate": (303, 403, 404),
     "POST /settings/providers/<provider_id>/archive": (303, 403, 404),
+    **GATEWAY_RULES,
     "GET /settings/audit-log": (303, 403, 200),
     "GET /settings/audit-log/export": (303, 403, 200),
     "POST /settings/audit-log/verify": (303, 403, 200),
@@ -101,6 +103,7 @@ MATRIX: dict[str, tuple[int, int, int]] = {
     f"POST {INGEST}/webhook/<source_id>": _UNSIGNED,
     f"GET {INTERNAL}/health": _UNSIGNED,
     f"GET {INTERNAL}/config/<key_id>": _UNSIGNED,
+    f"GET {INTERNAL}/bootstrap": _UNSIGNED,
     f"GET {INTERNAL}/changes": _UNSIGNED,
     f"POST {INTERNAL}/resolve-key": _UNSIGNED,
     f"POST {INTERNAL}/leases": _UNSIGNED,

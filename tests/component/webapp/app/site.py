@@ -16,7 +16,7 @@ from core.database import connection
 from core.models import User
 from core.secret_files import with_control_plane_secrets
 from core.secrets import Secret
-from core.settings import GOVERNANCE_FLAG, load
+from core.settings import GATEWAY_MENU_FLAG, GOVERNANCE_FLAG, load
 from tests.component.core.authoring.acme import NOW, Acme, acme
 from webapp.app import create_app
 
@@ -36,7 +36,7 @@ def site(tmp_path: Path, **variables: str) -> Site:
     """Return the app with Acme, an administrator Ada and a member Dan; both have the same password."""
     environ = {
         "LANGWATCH_DATA_DIR": str(tmp_path / "var"),
-        "FEATURE_FLAG_FORCE_ENABLE": GOVERNANCE_FLAG,
+        "FEATURE_FLAG_FORCE_ENABLE": f"{GOVERNANCE_FLAG},{GATEWAY_MENU_FLAG}",
     }
     settings = with_control_plane_secrets(load(environ | variables))
     app = create_app(settings)

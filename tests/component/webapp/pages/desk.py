@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 
 from core.authoring.actor import Actor
 from core.secret_files import with_control_plane_secrets
-from core.settings import GOVERNANCE_FLAG, Settings, load
+from core.settings import GATEWAY_MENU_FLAG, GOVERNANCE_FLAG, Settings, load
 from tests.component.webapp.pages.world import empty_world, fixed_now, form_token, signed_in
 from webapp.app import create_app
 
@@ -52,7 +52,7 @@ def desk(tmp_path: Path, **variables: str) -> Desk:
     """Return the desk of Ada, administrator of Acme, where Dan is a member."""
     environ = {
         "LANGWATCH_DATA_DIR": str(tmp_path / "var"),
-        "FEATURE_FLAG_FORCE_ENABLE": GOVERNANCE_FLAG,
+        "FEATURE_FLAG_FORCE_ENABLE": f"{GOVERNANCE_FLAG},{GATEWAY_MENU_FLAG}",
     }
     settings = with_control_plane_secrets(load(environ | variables))
     actor = empty_world(fixed_now())

@@ -18,7 +18,7 @@ from core.lake import open_writer
 from core.models import AlertDelivery, Anomaly, IngestionSource, JobHeartbeat, Organization
 from core.secret_files import with_control_plane_secrets
 from core.secrets import Secret, sealer_for
-from core.settings import GOVERNANCE_FLAG, Settings, load
+from core.settings import GATEWAY_MENU_FLAG, GOVERNANCE_FLAG, Settings, load
 from rules.activity_events import ActivityEvent
 
 PASSWORD = Secret("correct horse battery")
@@ -235,7 +235,10 @@ def _events(
 
 def settings_in(directory: Path) -> Settings:
     """Return settings whose data lives in ``directory``, with governance switched on."""
-    environ = {"LANGWATCH_DATA_DIR": str(directory), "FEATURE_FLAG_FORCE_ENABLE": GOVERNANCE_FLAG}
+    environ = {
+        "LANGWATCH_DATA_DIR": str(directory),
+        "FEATURE_FLAG_FORCE_ENABLE": f"{GOVERNANCE_FLAG},{GATEWAY_MENU_FLAG}",
+    }
     return with_control_plane_secrets(load(environ))
 
 

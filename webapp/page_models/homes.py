@@ -1,0 +1,33 @@
+"""What a rule applies to, as one choice of a form: the whole organisation, a team or a project. Looks nothing up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+WHOLE = "Whole organisation"
+ORGANIZATION = "organization"
+Names = Mapping[tuple[str, str], str]
+"""Labels of teams and projects by scope and id."""
+
+
+def choice_of(scope: str, scope_id: str) -> str:
+    """Return the value of the choice that stands for a scope."""
+    return ORGANIZATION if scope == ORGANIZATION else f"{scope}:{scope_id}"
+
+
+def chosen(value: str, organization_id: str) -> tuple[str, str]:
+    """Return the scope and its id that a choice stands for; what is no choice has a scope that nobody knows."""
+    scope, _, scope_id = value.partition(":")
+    return scope, organization_id if scope == ORGANIZATION else scope_id
+
+
+def options(names: Names) -> list[tuple[str, str]]:
+    """Return the choices: the organisation, then what ``names`` holds, in its order."""
+    return [(ORGANIZATION, WHOLE), *((choice_of(*key), label) for key, label in names.items())]
+
+
+def label(scope: str, scope_id: str, names: Names) -> str:
+    """Return how a scope is written on a page."""
+    if scope == ORGANIZATION:
+        return WHOLE
+    return names.get((scope, scope_id), f"{scope.capitalize()} {scope_id}")
