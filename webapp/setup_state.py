@@ -62,9 +62,9 @@ def is_governance_active(lake: LakeReader, organization_id: str, now: datetime) 
     with connection():
         return (
             _has_personal_keys(organization_id)
-            or _has_routing_policies(organization_id)
             or _has_sources(organization_id)
             or _has_rules(organization_id)
+            or _has_routing_policies(organization_id)
             or activity.has_recent_activity(lake, organization_id, now, ACTIVITY_DAYS)
         )
 
