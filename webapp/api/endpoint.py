@@ -98,6 +98,10 @@ class Routes:
     root: str
     endpoints: list[Endpoint] = field(default_factory=list)
 
+    def answer_of(self, name: str) -> Any:
+        """Return the type that a declared route answers with."""
+        return next(one.answer for one in self.endpoints if one.name == name)
+
     def get(self, path: str, permission: str, **more: Any) -> Callable[[Handler], Handler]:
         """Declare a reading route."""
         return self._declare("GET", path, permission, 200, more)
@@ -113,6 +117,10 @@ class Routes:
     def patch(self, path: str, permission: str, **more: Any) -> Callable[[Handler], Handler]:
         """Declare a route that changes the fields it is given."""
         return self._declare("PATCH", path, permission, 200, more)
+
+    def put(self, path: str, permission: str, **more: Any) -> Callable[[Handler], Handler]:
+        """Declare a route that makes something be what it is given."""
+        return self._declare("PUT", path, permission, 200, more)
 
     def delete(self, path: str, permission: str, **more: Any) -> Callable[[Handler], Handler]:
         """Declare a route that ends something and answers with what it was."""
@@ -136,7 +144,7 @@ class Routes:
                     anywhere=more.get("anywhere", False),
                     query=hints.get("query"),
                     body=hints.get("body"),
-                    answer=hints.get("return"),
+                    answer=more.get("answer", hints.get("return")),
                     is_idempotent=more.get("is_idempotent", False),
                 )
             )

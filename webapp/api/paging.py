@@ -16,12 +16,12 @@ Told = TypeVar("Told")
 
 
 def page_of(
-    query: ListQuery, rows: Any, key: Any, told: Callable[[Any], Told], scope: str
+    query: ListQuery, rows: Any, key: Any, told: Callable[[list[Any]], list[Told]], scope: str
 ) -> Page[Told]:
     """Return one page of a Peewee query, newest first, by a unique column whose order is the list's.
 
-    ``scope`` names the list, so that a cursor of another list is refused. One statement. Raises
-    Refused(INVALID_CURSOR).
+    ``scope`` names the list, so that a cursor of another list is refused; ``told`` turns the rows of the page
+    into what is shown of them. One statement, and those of ``told``. Raises Refused(INVALID_CURSOR).
     """
     if query.cursor:
         rows = rows.where(key < after(query.cursor, scope))
@@ -30,7 +30,7 @@ def page_of(
     is_more = len(found) > query.limit
     last = getattr(shown[-1], key.name) if is_more else None
     return Page(
-        data=[told(row) for row in shown],
+        data=told(shown),
         next_cursor=cursor(last, scope) if is_more else None,
     )
 

@@ -18,6 +18,9 @@ from webapp.state import control_plane
 
 JSON = "application/json"
 _WHERE = " - at `$"
+_NUL = "\0"
+# PostgreSQL can't store it, and no text of ours has a use for it.
+_NO_NUL = "A text holds a NUL character."
 
 
 def blueprint_of(tables: Iterable[Routes]) -> Blueprint:
@@ -70,6 +73,8 @@ def _refuse_too_many() -> None:
 
 
 def _query(kind: type[Any]) -> Any:
+    if any(_NUL in value for value in request.args.values()):
+        raise Refused(Fault.BAD_REQUEST, _NO_NUL)
     try:
         return msgspec.convert(request.args.to_dict(), kind, strict=False)
     except msgspec.ValidationError as error:
@@ -79,8 +84,11 @@ def _query(kind: type[Any]) -> Any:
 def _body(kind: type[Any]) -> Any:
     if request.mimetype != JSON:
         raise Refused(Fault.BAD_REQUEST, f"Send the body as {JSON}.")
+    data = request.get_data()
+    if b"\\u0000" in data:
+        raise Refused(Fault.BAD_REQUEST, _NO_NUL)
     try:
-        return msgspec.json.decode(request.get_data(), type=kind)
+        return msgspec.json.decode(data, type=kind)
     except (msgspec.DecodeError, RecursionError) as error:
         raise _wrong("The body is not what this route takes: ", error) from None
 

@@ -9,12 +9,37 @@ from typing import Any
 from flask import Response
 
 from webapp.access import machine
-from webapp.api.cache_rules import CACHE_RULES
+from webapp.api import accounts, governance, identities, people
+from webapp.api import gateway_rules as rules
 from webapp.api.openapi import document
+from webapp.api.resource import routes_of
 from webapp.api.serving import blueprint_of
 from webapp.faults import json_answer
 
-TABLES = (CACHE_RULES,)
+TABLES = (
+    accounts.KEYS,
+    accounts.PROVIDERS,
+    accounts.BUDGETS,
+    people.MEMBERS,
+    people.INVITATIONS,
+    people.TEAMS,
+    people.PROJECTS,
+    identities.DEPARTMENTS,
+    identities.GROUPS,
+    identities.ROLES,
+    identities.BINDINGS,
+    identities.ACCOUNTS,
+    identities.API_KEYS,
+    governance.SOURCES,
+    governance.RULES,
+    governance.ANOMALIES,
+    governance.AUDIT,
+    routes_of(rules.CACHE_RULES),
+    routes_of(rules.GUARDRAILS),
+    routes_of(rules.POLICY_RULE_SETS),
+    routes_of(rules.ROUTING_POLICIES),
+    routes_of(rules.TRACE_DESTINATIONS),
+)
 blueprint = blueprint_of(TABLES)
 
 

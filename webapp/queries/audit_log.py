@@ -39,7 +39,7 @@ def audit_page(
     organization_id: str, wanted: AuditFilter, size: int, below_id: int = 0
 ) -> AuditPage:
     """Return up to ``size`` rows below an id, in two statements."""
-    query = _asked(organization_id, wanted)
+    query = audit_rows(organization_id, wanted)
     if below_id:
         query = query.where(AuditRow.id < below_id)
     rows = list(query.order_by(AuditRow.id.desc()).limit(size + 1))
@@ -68,7 +68,8 @@ def audit_batches(
         below_id = page.older
 
 
-def _asked(organization_id: str, wanted: AuditFilter) -> Any:
+def audit_rows(organization_id: str, wanted: AuditFilter) -> Any:
+    """Return the query of every row asked for, in no order yet."""
     query = AuditRow.select().where(AuditRow.organization_id == organization_id)
     if wanted.action:
         query = query.where(AuditRow.action.contains(wanted.action))

@@ -34,7 +34,7 @@ CHECKS = [
     negative_data_rejection,
 ]
 # Not among them: that whatever fits the schema is accepted, since values are judged beyond their form.
-EXAMPLES = 12
+EXAMPLES = 4
 """For each operation."""
 OPERATIONS = [
     f"{method.upper()} {path}"
@@ -55,11 +55,17 @@ def plane(sqlite_db: str, tmp_path: Path) -> tuple[Flask, str]:
     return made.app, secret.reveal()
 
 
-@pytest.mark.parametrize("name", OPERATIONS)
-def test_made_up_requests_get_documented_answers(plane: tuple[Flask, str], name: str) -> None:
+def test_made_up_requests_get_documented_answers(plane: tuple[Flask, str]) -> None:
     app, key = plane
-    method, _, path = name.partition(" ")
-    operation: APIOperation = schemathesis.openapi.from_wsgi("/api/openapi.json", app)[path][method]
+    document = schemathesis.openapi.from_wsgi("/api/openapi.json", app)
+    # One site for all operations: what one of them leaves behind is what the next one meets.
+    for name in OPERATIONS:
+        method, _, path = name.partition(" ")
+        run_on(document[path][method], key)
+
+
+def run_on(operation: APIOperation, key: str) -> None:
+    """Send made-up requests to one operation and judge each answer."""
 
     @settings(
         max_examples=EXAMPLES,

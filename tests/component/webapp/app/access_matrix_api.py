@@ -1,0 +1,34 @@
+"""The management API's part of the access matrix, worked out of what each route is and needs.
+
+A member of no team holds what every member holds; whoever may, and names nothing that exists, gets 404, and 400
+where the route wants a body that ``{}`` is not.
+"""
+
+import msgspec
+
+from rules.permissions import BAGS, MEMBER
+from webapp.api.endpoint import Endpoint
+from webapp.api.tables import TABLES
+
+UNKNOWN_TO_STRANGERS = 401
+FORBIDDEN = 403
+
+
+def _passed(one: Endpoint) -> int:
+    if one.body is not None:
+        try:
+            msgspec.convert({}, one.body)
+        except msgspec.ValidationError:
+            return 400
+    return 404 if "<" in one.path else one.status
+
+
+API: dict[str, tuple[int, int, int]] = {
+    f"{one.method} {one.path}": (
+        UNKNOWN_TO_STRANGERS,
+        _passed(one) if one.permission in BAGS[MEMBER] else FORBIDDEN,
+        _passed(one),
+    )
+    for table in TABLES
+    for one in table.endpoints
+}

@@ -1,0 +1,149 @@
+"""``/api/gateway/v1``: what calls are checked against and where they and their traces go."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+
+from core.authoring import (
+    cache_rules,
+    guardrails,
+    policy_rule_sets,
+    routing_policies,
+    trace_destinations,
+)
+from core.models import CacheRule, Guardrail, PolicyRuleSet, RoutingPolicy, TraceDestination
+from webapp.api.resource import Permissions, Resource
+
+ROOT = "/api/gateway/v1"
+_DATES = {"created_at": datetime, "updated_at": datetime, "archived_at": datetime}
+_SCOPED = {"id": str, "name": str, "description": str, "scope": str, "scope_id": str}
+Priority = Annotated[int, msgspec.Meta(ge=-1_000_000, le=1_000_000)]
+Rules = dict[str, Any]
+
+CACHE_RULES = Resource(
+    noun="cache rule",
+    root=f"{ROOT}/cache-rules",
+    tag="Cache rules",
+    model=CacheRule,
+    permissions=Permissions.of("gatewayCacheRules"),
+    takes=cache_rules.NewCacheRule,
+    types={"priority": Priority},
+    shown={
+        "id": str,
+        "name": str,
+        "description": str,
+        "priority": int,
+        "enabled": bool,
+        "matchers": Rules,
+        "mode": str,
+        **_DATES,
+    },
+    find=cache_rules.find,
+    make=lambda call, new: cache_rules.create(call.actor, new, call.now),
+    alter=lambda call, row, new: cache_rules.update(call.actor, row.id, new, call.now),
+    end=lambda call, rule_id: cache_rules.archive(call.actor, rule_id, call.now),
+)
+
+GUARDRAILS = Resource(
+    noun="guardrail",
+    root=f"{ROOT}/guardrails",
+    tag="Guardrails",
+    model=Guardrail,
+    permissions=Permissions.of("gatewayGuardrails"),
+    takes=guardrails.NewGuardrail,
+    hidden=("is_operator_address",),
+    addresses=("type", "settings"),
+    shown={
+        **_SCOPED,
+        "type": str,
+        "settings": Rules,
+        "action": str,
+        "directions": list[str],
+        "on_failure": str,
+        "is_automatic": bool,
+        "enabled": bool,
+        **_DATES,
+    },
+    find=guardrails.find,
+    make=lambda call, new: guardrails.create(call.actor, new, call.plane.sealer, call.now),
+    alter=lambda call, row, new: guardrails.update(
+        call.actor, row.id, new, call.plane.sealer, call.now
+    ),
+    end=lambda call, row_id: guardrails.archive(call.actor, row_id, call.now),
+)
+
+POLICY_RULE_SETS = Resource(
+    noun="policy rule set",
+    root=f"{ROOT}/policy-rule-sets",
+    tag="Policy rules",
+    model=PolicyRuleSet,
+    permissions=Permissions.managed("routingPolicies"),
+    takes=policy_rule_sets.NewPolicyRuleSet,
+    shown={**_SCOPED, "rules": Rules, "enabled": bool, **_DATES},
+    find=policy_rule_sets.find,
+    make=lambda call, new: policy_rule_sets.create(call.actor, new, call.now),
+    alter=lambda call, row, new: policy_rule_sets.update(call.actor, row.id, new, call.now),
+    end=lambda call, row_id: policy_rule_sets.archive(call.actor, row_id, call.now),
+)
+
+ROUTING_POLICIES = Resource(
+    noun="routing policy",
+    root=f"{ROOT}/routing-policies",
+    tag="Routing policies",
+    model=RoutingPolicy,
+    permissions=Permissions.managed("routingPolicies"),
+    takes=routing_policies.NewRoutingPolicy,
+    shown={
+        **_SCOPED,
+        "strategy": str,
+        "provider_ids": list[str],
+        "models_allowed": list[str],
+        "model_aliases": Rules,
+        "is_default": bool,
+        **_DATES,
+    },
+    find=routing_policies.find,
+    make=lambda call, new: routing_policies.create(call.actor, new, call.now),
+    alter=lambda call, row, new: routing_policies.update(call.actor, row.id, new, call.now),
+    end=lambda call, row_id: routing_policies.archive(call.actor, row_id, call.now),
+)
+
+TRACE_DESTINATIONS = Resource(
+    noun="trace destination",
+    root=f"{ROOT}/trace-destinations",
+    tag="Trace destinations",
+    model=TraceDestination,
+    permissions=Permissions(
+        view="organization:view",
+        create="organization:manage",
+        update="organization:manage",
+        delete="organization:manage",
+    ),
+    takes=trace_destinations.NewTraceDestination,
+    hidden=("is_operator_address",),
+    addresses=("endpoint",),
+    shown={
+        "id": str,
+        "name": str,
+        "scope": str,
+        "scope_id": str,
+        "endpoint": str,
+        "header_names": list[str],
+        "is_enabled": bool,
+        "failures": int,
+        "last_error": str,
+        "last_sent_at": datetime,
+        "sent_spans": int,
+        "dropped_spans": int,
+        **_DATES,
+    },
+    find=trace_destinations.find,
+    make=lambda call, new: trace_destinations.create(call.actor, new, call.plane.sealer, call.now),
+    alter=lambda call, row, new: trace_destinations.update(
+        call.actor, row.id, new, call.plane.sealer, call.now
+    ),
+    end=lambda call, row_id: trace_destinations.archive(call.actor, row_id, call.now),
+)
