@@ -17,6 +17,8 @@ INTERNAL = "/api/internal/gateway"
 _UNSIGNED = (401, 401, 401)
 
 MATRIX: dict[str, tuple[int, int, int]] = {
+    # Before what ends sessions.
+    **API,
     "GET /": (303, 303, 303),
     "GET /-/patterns": (200, 200, 200),
     "GET /healthz": (200, 200, 200),
@@ -101,10 +103,10 @@ MATRIX: dict[str, tuple[int, int, int]] = {
     f"GET {INTERNAL}/config/<key_id>": _UNSIGNED,
     f"GET {INTERNAL}/bootstrap": _UNSIGNED,
     f"GET {INTERNAL}/changes": _UNSIGNED,
+    f"GET {INTERNAL}/bootstrap": _UNSIGNED,
     f"POST {INTERNAL}/resolve-key": _UNSIGNED,
     f"POST {INTERNAL}/leases": _UNSIGNED,
     f"POST {INTERNAL}/leases/release": _UNSIGNED,
     f"POST {INTERNAL}/spend-commands": _UNSIGNED,
     **PEOPLE,
-    **API,
 }
