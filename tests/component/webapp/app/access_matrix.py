@@ -103,7 +103,6 @@ MATRIX: dict[str, tuple[int, int, int]] = {
     f"GET {INTERNAL}/config/<key_id>": _UNSIGNED,
     f"GET {INTERNAL}/bootstrap": _UNSIGNED,
     f"GET {INTERNAL}/changes": _UNSIGNED,
-    f"GET {INTERNAL}/bootstrap": _UNSIGNED,
     f"POST {INTERNAL}/resolve-key": _UNSIGNED,
     f"POST {INTERNAL}/leases": _UNSIGNED,
     f"POST {INTERNAL}/leases/release": _UNSIGNED,
