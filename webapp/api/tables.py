@@ -9,7 +9,7 @@ from typing import Any
 from flask import Response
 
 from webapp.access import machine
-from webapp.api import accounts, governance, identities, people
+from webapp.api import accounts, governance, identities, people, teams
 from webapp.api import gateway_rules as rules
 from webapp.api.openapi import document
 from webapp.api.resource import routes_of
@@ -22,8 +22,8 @@ TABLES = (
     accounts.BUDGETS,
     people.MEMBERS,
     people.INVITATIONS,
-    people.TEAMS,
-    people.PROJECTS,
+    teams.TEAMS,
+    teams.PROJECTS,
     identities.DEPARTMENTS,
     identities.GROUPS,
     identities.ROLES,
