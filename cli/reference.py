@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from cli.api_reference import management_api_page
 from cli.providers_reference import providers_page
 from cli.routes_reference import routes_page
 from cli.settings_table import sentence_of, shown_default
@@ -160,6 +161,7 @@ PAGES = {
     "settings.md": settings_page,
     "faults.md": faults_page,
     "cli.md": cli_page,
+    "management-api.md": management_api_page,
     "metrics.md": metrics_page,
     "permissions.md": permissions_page,
     "providers.md": lambda: providers_page(_GENERATED),
