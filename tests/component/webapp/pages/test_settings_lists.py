@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -65,7 +64,6 @@ FORMS = (
     "/me/settings/sessions",
 )
 MEMBERS = 10_000
-MOST_SECONDS = 0.2
 
 
 def furnish(ada: Desk, count: int) -> dict[str, str]:
@@ -158,20 +156,15 @@ def test_a_search_finds_people_by_name_and_address_and_nothing_by_wildcards(ada:
     assert ada.client.get("/settings/members?page=99999999").status_code == 200
 
 
-def test_ten_thousand_members_list_quickly_and_in_as_many_statements_as_three(ada: Desk) -> None:
+def test_ten_thousand_members_list_in_as_many_statements_as_three(ada: Desk) -> None:
     with counted() as few:
         ada.client.get("/settings/members")
     _crowd(ada.actor.organization_id)
     for path in ("/settings/members", "/settings/members?q=person+9&page=2"):
-        took = []
-        for _ in range(4):
-            started = time.thread_time()
-            with counted() as many:
-                page = ada.client.get(path)
-            took.append(time.thread_time() - started)
+        with counted() as many:
+            page = ada.client.get(path)
         assert page.status_code == 200
         assert len(many.selects()) == len(few.selects())
-        assert min(took) < MOST_SECONDS, took
     assert "10,002 people" in ada.client.get("/settings/members").text
     last = ada.client.get("/settings/members?page=201").text
     assert "Older" not in last and "Newer" in last
