@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from core import provider_trial
-from core.authoring import budgets, projects, providers, virtual_keys
+from core.authoring import budgets, capture, projects, providers, virtual_keys
 from core.authoring.validation import not_found
 from core.clock import utcnow
 from core.fault import Fault, Refused
@@ -271,7 +271,9 @@ def list_virtual_keys(call: Call, query: KeyQuery) -> Page[VirtualKeyOut]:
 @KEYS.create("", "virtualKeys:create", anywhere=True)
 def create_virtual_key(call: Call, body: NewKey) -> MintedKey:
     """Create a virtual key and tell its secret, once."""
-    _refuse_elsewhere(call, body.project_id)
+    project = projects.find(call.organization_id, body.project_id)
+    _refuse_without(call, "virtualKeys:create", project)
+    _refuse_capture(call, body.config, project)
     row, secret = virtual_keys.create(
         call.actor, _wanted(given(body)), call.plane.settings.pepper, call.now
     )
@@ -288,6 +290,8 @@ def get_virtual_key(call: Call, key_id: str) -> VirtualKeyOut:
 def update_virtual_key(call: Call, key_id: str, body: KeyChange) -> VirtualKeyOut:
     """Change a virtual key; gateways follow within two seconds."""
     row = _found(call, key_id)
+    if not isinstance(body.config, msgspec.UnsetType) and body.config != row.config:
+        _refuse_capture(call, body.config, Project.get_by_id(row.project_id))
     stored = {name: getattr(row, name) for name in _KEPT}
     stored |= {"provider_ids": row.provider_ids, "tags": row.tags}
     return _key(virtual_keys.update(call.actor, key_id, _wanted(stored | given(body)), call.now))
@@ -331,13 +335,19 @@ def _found(call: Call, key_id: str) -> VirtualKey:
     return row
 
 
-def _refuse_elsewhere(call: Call, project_id: str) -> None:
-    project = projects.find(call.organization_id, project_id)
-    if not call.viewer.may("virtualKeys:create", Place(project.team_id, project.id)):
+def _refuse_capture(call: Call, config: dict[str, Any], project: Project) -> None:
+    """Raise Refused when a configuration keeps more of prompts and answers than the caller may decide."""
+    permission = capture.permission_for(config)
+    if permission is not None:
+        _refuse_without(call, permission, project)
+
+
+def _refuse_without(call: Call, permission: str, project: Project) -> None:
+    if not call.viewer.may(permission, Place(project.team_id, project.id)):
         raise Refused(
             Fault.PERMISSION_DENIED,
-            "This needs the permission virtualKeys:create in that project.",
-            permission="virtualKeys:create",
+            f"This needs the permission {permission} in that project.",
+            permission=permission,
         )
 
 

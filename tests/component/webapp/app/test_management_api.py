@@ -192,3 +192,39 @@ def test_the_document_is_public_and_describes_every_route(api: Api) -> None:
         for operation in methods.values():
             assert operation["summary"].endswith(".")
     assert described() == document
+
+
+KEYS = "/api/gateway/v1/virtual-keys"
+
+
+def test_a_virtual_key_is_minted_rotated_and_revoked_and_tells_its_secret_once(api: Api) -> None:
+    body = {"name": "ci", "project_id": api.org.project.id, "provider_ids": [api.org.openai.id]}
+    made = api("POST", KEYS, body)
+    assert made.status_code == 201, made.text
+    key, secret = made.json["virtual_key"], made.json["secret"]
+    assert secret.startswith("lw_vk_live_") and secret not in str(key)
+    assert secret not in api("GET", f"{KEYS}/{key['id']}").text
+    rotated = api("POST", f"{KEYS}/{key['id']}/rotate").json
+    assert rotated["secret"] != secret and rotated["virtual_key"]["previous_valid_until"]
+    assert api("POST", f"{KEYS}/{key['id']}/disable").json["status"] == "disabled"
+    assert api("POST", f"{KEYS}/{key['id']}/enable").json["status"] == "active"
+    assert api("POST", f"{KEYS}/{key['id']}/revoke").json["status"] == "revoked"
+    assert api("PATCH", f"{KEYS}/{key['id']}", {"name": "x"}).status_code == 409
+
+
+def test_keeping_prompts_whole_needs_a_permission_of_its_own(api: Api) -> None:
+    pepper = api.app.extensions["control_plane"].settings.pepper
+    scopes = ("virtualKeys:create", "virtualKeys:view", "virtualKeys:update")
+    new = api_keys.NewApiKey("narrow", "user", api.owner_id, "restricted", scopes)
+    _, secret = api_keys.create(api.org.actor, new, pepper, NOW)
+    narrow = Api(api.app, api.org, api.client, secret.reveal(), api.owner_id)
+    body = {"name": "ci", "project_id": api.org.project.id, "provider_ids": [api.org.openai.id]}
+    refused = narrow("POST", KEYS, body | {"config": {"capture": "raw"}})
+    assert refused.status_code == 403
+    assert refused.json["error"]["permission"] == "virtualKeys:capturePayload:raw"
+    made = narrow("POST", KEYS, body)
+    assert made.status_code == 201
+    raised = narrow(
+        "PATCH", f"{KEYS}/{made.json['virtual_key']['id']}", {"config": {"capture": "raw"}}
+    )
+    assert raised.status_code == 403
