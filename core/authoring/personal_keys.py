@@ -37,6 +37,16 @@ def fresh_personal_key(
         return virtual_keys.create(actor, new, pepper, now)
 
 
+def new_personal_key(
+    actor: Actor, user: User, name: str, pepper: Secret, now: datetime
+) -> tuple[VirtualKey, Secret]:
+    """Make one more key of the person's own, such as for another machine; return it with its secret. Raises Refused."""
+    with change():
+        project = ensure_personal_project(actor, user, now)
+        new = NewVirtualKey(name, project.id, _providers(actor), user.id)
+        return virtual_keys.create(actor, new, pepper, now)
+
+
 def _name(user: User) -> str:
     return f"personal {user.email}"[:NAME_CHARACTERS]
 

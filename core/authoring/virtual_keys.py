@@ -10,6 +10,7 @@ from core.authoring.actor import Actor
 from core.authoring.record import Target, announced, audited, change, snapshot
 from core.authoring.rehashing import rehashed
 from core.authoring.validation import Complaints, description_error, name_error, not_found
+from core.authoring.versions import hold
 from core.changes import Change, ChangeKind
 from core.database import connection, transaction
 from core.fault import Fault, Refused
@@ -69,10 +70,16 @@ def differences(row: VirtualKey, wanted: NewVirtualKey) -> list[str]:
     return [field for field, value in _columns(wanted).items() if getattr(row, field) != value]
 
 
-def update(actor: Actor, key_id: str, wanted: NewVirtualKey, now: datetime) -> VirtualKey:
-    """Make a key what is wanted; nothing is written when nothing differs. Raises Refused."""
+def update(
+    actor: Actor, key_id: str, wanted: NewVirtualKey, now: datetime, version: str | None = None
+) -> VirtualKey:
+    """Make a key what is wanted; nothing is written when nothing differs. Raises Refused.
+
+    ``version`` is the state that the wish is about; when the key has changed since, it is a CONFLICT.
+    """
     with change():
         row = _changeable(actor.organization_id, key_id)
+        hold(row, version, Target("gateway.virtual_key.updated", "virtual_key", row.id))
         if not differences(row, wanted):
             return row
         complaints = _check(actor.organization_id, wanted, now, own_id=row.id)

@@ -216,7 +216,7 @@ def events_for_source(
         limit=limit,
         before=before or NEVER,
     )
-    return [_event(row) for row in found]
+    return [event_of(row) for row in found]
 
 
 def recent_calls(reader: LakeReader, organization_id: str, limit: int = 50) -> list[ActivityEvent]:
@@ -274,5 +274,6 @@ def _dense(found: Sequence[Row], first: date, last: date) -> list[DayPoint]:
 _EVENT_FIELDS = tuple(field.name for field in fields(ActivityEvent))
 
 
-def _event(row: Row) -> ActivityEvent:
+def event_of(row: Row) -> ActivityEvent:
+    """Return a row of the events' own columns, in their order, as an event."""
     return ActivityEvent(**dict(zip(_EVENT_FIELDS, row, strict=True)))

@@ -61,7 +61,10 @@ class VirtualKey(Model):
     revoked_at = UtcField(null=True)
 
     class Meta:
-        indexes = ((("organization_id", "name"), False),)
+        indexes = (
+            (("organization_id", "name"), False),
+            (("organization_id", "status", "name"), False),
+        )
 
 
 class ChangeEvent(Model):

@@ -61,13 +61,20 @@ class Paging:
     has_more: bool = False
     total: int | None = None
     noun: str = "row"
+    kept: tuple[tuple[str, str], ...] = ()
+    """What else of the address stays as it is, from page to page."""
 
     def address(self, number: int) -> str:
         """Return the address of a page of the same search."""
-        query = {"q": self.search} if self.search else {}
+        query = dict(self.kept) | ({"q": self.search} if self.search else {})
         if number > 1:
             query["page"] = str(number)
         return self.path + ("?" + urlencode(query) if query else "")
+
+    @property
+    def here(self) -> str:
+        """This page of this search."""
+        return self.address(self.number)
 
     @property
     def newer(self) -> str:
@@ -110,6 +117,8 @@ class SettingsPage:
     """Label, address and whether it is the main one; each opens a form in the drawer."""
     facts: tuple[tuple[str, str], ...] = ()
     search_label: str = ""
+    choices: tuple[tuple[str, str, bool], ...] = ()
+    """Parts of the list to choose from: label, address and whether it is the one shown."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class NavEntry:
-    """One link; it is shown to those who hold ``permission`` and marked on its path and all paths below ``covers``."""
+    """One link; it is shown to those who hold ``permission`` and marked on its path and all paths below ``covers``.
+
+    Without a permission it is everyone's who is signed in.
+    """
 
     label: str
     path: str
@@ -52,6 +55,7 @@ SETTINGS_TABS = (
     ("/settings/organization", "Organization", "organization:view", False),
 )
 GATEWAY_TABS = (
+    ("/settings/virtual-keys", "Virtual keys", "virtualKeys:view", True),
     ("/settings/providers", "Providers", "modelProviders:view", False),
     ("/settings/routing-policies", "Routing policies", "routingPolicies:view", False),
 )
@@ -66,6 +70,7 @@ PEOPLE_PATHS = (
 )
 
 SECTIONS = (
+    NavSection("Personal", (NavEntry("My workspace", "/me", "screen", ""),)),
     NavSection("Observe", (NavEntry("Jobs", "/settings/jobs", "pulse", "governance:view"),)),
     NavSection(
         "Govern",
@@ -80,6 +85,13 @@ SECTIONS = (
     NavSection(
         "AI Gateway",
         (
+            NavEntry(
+                "Virtual keys",
+                "/settings/virtual-keys",
+                "key",
+                "virtualKeys:view",
+                anywhere=True,
+            ),
             NavEntry("Providers", "/settings/providers", "plug", "modelProviders:view"),
             NavEntry("Budgets", "/gateway/budgets", "bucket", "gatewayBudgets:view", anywhere=True),
             NavEntry(
@@ -151,4 +163,6 @@ class Shell:
         ]
 
     def _shows(self, entry: NavEntry) -> bool:
+        if not entry.permission:
+            return bool(self.user_name)
         return (self.may_somewhere if entry.anywhere else self.may)(entry.permission)

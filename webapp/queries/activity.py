@@ -5,13 +5,14 @@ What dashboards poll is shared among viewers for a second; what one person pages
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
 from core.lake import LakeReader, activity
 from core.lake.activity import DayPoint, SourceActivity, Summary, UserPage, UserSpend
+from core.lake.keys import ModelDay, latest_calls, spend_by_key, usage_of_key
 from core.lake.providers import ProviderRecord, provider_records
 from rules.activity_events import ActivityEvent
 from webapp.queries.recent import RecentAnswers
@@ -74,6 +75,26 @@ class LakeActivity:
             ("calls", limit),
             lambda: activity.recent_calls(self.reader, self.organization_id, limit),
         )
+
+    def key_spend(self, key_ids: Sequence[str], since: datetime, now: datetime) -> dict[str, int]:
+        """Return what each of these keys spent since a moment, in nano-USD."""
+        if not key_ids:
+            return {}
+        return self._shared(
+            ("key_spend", since, *key_ids),
+            lambda: spend_by_key(self.reader, self.organization_id, key_ids, since, now),
+        )
+
+    def key_usage(self, key_id: str, since: datetime, now: datetime) -> list[ModelDay]:
+        """Return one key's days by model since a moment."""
+        return self._shared(
+            ("key_usage", key_id, since.date()),
+            lambda: usage_of_key(self.reader, self.organization_id, key_id, since, now),
+        )
+
+    def calls_of(self, owner: str, owner_id: str, now: datetime, limit: int) -> list[ActivityEvent]:
+        """Return the latest calls of a ``virtual_key`` or of a ``principal``."""
+        return latest_calls(self.reader, self.organization_id, (owner, owner_id), now, limit)
 
     def _shared(self, key: tuple[Hashable, ...], compute: Callable[[], Answer]) -> Answer:
         return self.recent.ask((self.organization_id, *key), compute)

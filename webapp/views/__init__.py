@@ -21,6 +21,7 @@ from webapp.views import (
     jobs,
     me,
     members,
+    my_workspace,
     organization,
     passwords,
     patterns,
@@ -37,6 +38,8 @@ from webapp.views import (
     sign_in_settings,
     single_sign_on,
     teams,
+    virtual_key_forms,
+    virtual_keys,
     welcome,
 )
 
@@ -56,6 +59,9 @@ BLUEPRINTS = (
     anomalies.blueprint,
     jobs.blueprint,
     audit_log.blueprint,
+    virtual_keys.blueprint,
+    virtual_key_forms.blueprint,
+    my_workspace.blueprint,
     budgets.blueprint,
     budget_increases.blueprint,
     budget_status.blueprint,

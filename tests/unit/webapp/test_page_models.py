@@ -111,20 +111,21 @@ def test_the_navigation_shows_what_may_be_opened_and_govern_only_behind_its_gate
         return [(section.caption, e.label) for section in frame.sections() for e in section.entries]
 
     everything = ("governance:view", "organization:manage")
-    people = ("Organization", "People")
+    people, own = ("Organization", "People"), ("Personal", "My workspace")
     assert shell(*everything, governs=True) == [
+        own,
         ("Observe", "Jobs"),
         ("Govern", "Governance"),
         people,
     ]
-    assert shell(*everything, governs=False) == [("Observe", "Jobs"), people]
-    assert shell("organization:view", governs=True) == [("Organization", "Organization")]
+    assert shell(*everything, governs=False) == [own, ("Observe", "Jobs"), people]
+    assert shell("organization:view", governs=True) == [own, ("Organization", "Organization")]
     assert Shell.signed_out("t").sections() == ()
 
 
 def test_an_entry_is_marked_on_its_pages_and_no_others() -> None:
     frame = Shell("Acme", "Ada", "a@b", True, lambda _: True, "t")
-    entry = frame.sections()[1].entries[0]
+    entry = next(s for s in frame.sections() if s.caption == "Govern").entries[0]
     paths = (
         "/governance",
         "/governance/anomalies/x",

@@ -5,6 +5,7 @@ Ids in the paths name nothing, so 404 is what someone gets who passed the gate. 
 
 from tests.component.webapp.app.access_matrix_api import API
 from tests.component.webapp.app.access_matrix_gateway import GATEWAY_RULES
+from tests.component.webapp.app.access_matrix_keys import KEYS
 from tests.component.webapp.app.access_matrix_people import PEOPLE
 
 ROLES = ("stranger", "member", "administrator")
@@ -34,6 +35,7 @@ MATRIX: dict[str, tuple[int, int, int]] = {
     "POST /welcome": (303, 403, 303),
     "GET /settings/jobs": (303, 403, 200),
     "GET /api/openapi.json": (200, 200, 200),
+    **KEYS,
     "GET /settings/providers": (303, 403, 200),
     "POST /settings/providers": (303, 403, 422),
     "GET /settings/providers/new": (303, 403, 200),

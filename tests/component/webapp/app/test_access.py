@@ -103,7 +103,7 @@ def test_every_change_needs_its_form_token(tmp_path: Path) -> None:
     found = {route: client.post(method_and_path(route)[1]).status_code for route in changes}
     # Where the permission is asked at the thing itself, a thing that is not there comes first.
     at_things = (
-        *("/settings/teams/<", "/settings/projects/<"),
+        *("/settings/teams/<", "/settings/projects/<", "/settings/virtual-keys/<"),
         *("/gateway/budgets/<", "/gateway/budget-requests/<"),
     )
     expected = {r: 404 if r.removeprefix("POST ").startswith(at_things) else 403 for r in changes}

@@ -1,0 +1,22 @@
+"""Who gets what from the pages of virtual keys and everyone's own page; the same columns as in ``access_matrix``."""
+
+_PAGES = "/settings/virtual-keys"
+KEYS: dict[str, tuple[int, int, int]] = {
+    f"GET {_PAGES}": (303, 403, 200),
+    f"POST {_PAGES}": (303, 403, 422),
+    f"GET {_PAGES}/new": (303, 403, 200),
+    f"POST {_PAGES}/new/providers": (303, 403, 200),
+    f"GET {_PAGES}/<key_id>": (303, 403, 404),
+    f"GET {_PAGES}/<key_id>/edit": (303, 403, 404),
+    f"POST {_PAGES}/<key_id>/edit": (303, 403, 404),
+    f"POST {_PAGES}/<key_id>/edit/providers": (303, 403, 404),
+    f"POST {_PAGES}/<key_id>/rotate": (303, 403, 404),
+    f"POST {_PAGES}/<key_id>/disable": (303, 403, 404),
+    f"POST {_PAGES}/<key_id>/enable": (303, 403, 404),
+    f"POST {_PAGES}/<key_id>/revoke": (303, 403, 404),
+    "GET /me": (303, 200, 200),
+    "GET /me/keys/new": (303, 403, 200),
+    "POST /me/keys": (303, 403, 422),
+    "POST /me/keys/<key_id>/rotate": (303, 404, 404),
+    "POST /me/keys/<key_id>/revoke": (303, 404, 404),
+}

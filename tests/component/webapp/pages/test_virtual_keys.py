@@ -1,0 +1,330 @@
+"""The virtual-key pages on both databases: composing, changing, rotating, ending, and who sees which key."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from core.authoring import guardrails, projects, providers, team_members, teams, virtual_keys
+from core.authoring.guardrails import NewGuardrail
+from core.authoring.providers import NewProvider
+from core.authoring.virtual_keys import NewVirtualKey
+from core.clock import utcnow
+from core.database import connection, transaction
+from core.lake import open_writer
+from core.models import AuditRow, Budget, Project, Provider, User, VirtualKey
+from core.secrets import Secret
+from rules.activity_events import API_CALL, GATEWAY_SOURCE, ActivityEvent
+from tests.component.webapp.pages.desk import DRAWER, TABLES, Desk, desk, error_of, shown
+from tests.statements import counted
+
+HERE = "/settings/virtual-keys"
+PROVIDERS = {"HX-Request": "true", "HX-Target": "fieldset#key-providers"}
+pytestmark = pytest.mark.usefixtures("db")
+
+
+def a_provider(at: Desk, name: str) -> Provider:
+    sealer = at.app.extensions["control_plane"].sealer
+    new = NewProvider(name, "custom", "https://llm.acme.test/v1", Secret("sk-stored"))
+    return providers.create(at.actor, new, sealer, utcnow())
+
+
+def a_project(at: Desk, slug: str = "coding") -> Project:
+    team = teams.create(at.actor, f"Team {slug}", f"t-{slug}", utcnow())
+    return projects.create(at.actor, f"Project {slug}", slug, team.id, utcnow())
+
+
+def a_key(at: Desk, project: Project, name: str = "ci", **more: object) -> VirtualKey:
+    provider_ids = (a_provider(at, f"for {name}").id,)
+    new = NewVirtualKey(name, project.id, provider_ids, **more)  # type: ignore[arg-type]
+    return virtual_keys.create(at.actor, new, at.settings.pepper, utcnow())[0]
+
+
+def person(email: str) -> str:
+    with connection():
+        return str(User.get(User.email == email).id)
+
+
+def places(text: str) -> list[str]:
+    """Return what is chosen in each provider's place of a form, in order."""
+    found = []
+    for select in re.findall(r'<select[^>]*id="provider_\d+".*?</select>', text, re.S):
+        chosen = re.search(r'<option value="([^"]*)" selected', select)
+        found.append(chosen[1] if chosen else "")
+    return found
+
+
+def test_a_key_is_composed_with_everything_and_its_secret_shown_once(tmp_path: Path) -> None:
+    at = desk(tmp_path)
+    first, second, project = a_provider(at, "first"), a_provider(at, "second"), a_project(at)
+    sealer = at.app.extensions["control_plane"].sealer
+    check = guardrails.create(
+        at.actor, NewGuardrail("No secrets", "organization", "", "secrets", {}, ("request",)),
+        sealer, utcnow(),
+    )  # fmt: skip
+    form = {
+        "name": "nightly",
+        "project_id": project.id,
+        "person": "dan@acme.test",
+        "provider_1": second.id,
+        "provider_2": "",
+        "provider_3": first.id,
+        "budget_usd": "25.50",
+        "expires": "30",
+        "rpm": "60",
+        "tpm": "100000",
+        "tags": "batch, night ,batch",
+        "description": "Runs at night.",
+        "models_allowed": "gpt-5*\nclaude-*",
+        "model_aliases": "fast = first/gpt-5-mini\nbig @ first = gpt-5\nbig @ second = claude-x",
+        "routing_mode": "fallback_all",
+        "max_attempts": "2",
+        "cache_mode": "force",
+        "guardrails": f"request:{check.id}",
+        "capture": "metadata",
+    }
+    answer = at.post(HERE, DRAWER, **form)
+    assert answer.status_code == 200 and answer.headers["Cache-Control"] == "no-store"
+    secret = shown(answer)
+    for tool in ("Claude Code", "Codex", "Gemini CLI", "OpenAI SDK"):
+        assert tool in answer.text
+    assert f"ANTHROPIC_AUTH_TOKEN={secret}" in answer.text
+    row = VirtualKey.get(VirtualKey.name == "nightly")
+    assert row.provider_ids == [second.id, first.id] and row.tags == ["batch", "night"]
+    assert row.principal_user_id == person("dan@acme.test")
+    assert timedelta(days=29) < row.expires_at - utcnow() <= timedelta(days=30)
+    assert row.config == {
+        "cache": {"mode": "force"},
+        "capture": "metadata",
+        "fallback": {"max_attempts": 2},
+        "guardrails": {"request": [check.id]},
+        "model_aliases": {
+            "fast": "first/gpt-5-mini",
+            "big": {"first": "gpt-5", "second": "claude-x"},
+        },
+        "models_allowed": ["gpt-5*", "claude-*"],
+        "rate_limits": {"rpm": 60, "tpm": 100000},
+        "routing_mode": "fallback_all",
+    }
+    budget = Budget.get(Budget.scope_id == row.id)
+    assert (budget.limit_nanousd, budget.window) == (25_500_000_000, "month")
+    page = at.client.get(f"{HERE}/{row.id}").text
+    assert secret not in page + at.client.get(HERE).text
+    for words in ("primary", "fallback-1", "Runs at night.", "No secrets: requests", "$25.50"):
+        assert words in page, words
+    # What the form shows over the stored key makes the very same key again.
+    edit = f"{HERE}/{row.id}/edit"
+    again = {name: form[name] for name in form if name not in ("project_id", "person", "expires")}
+    again |= {"provider_2": first.id, "provider_3": "", "expires": "keep"}
+    at.post(edit, version=at.version(edit), **again)
+    assert VirtualKey.get_by_id(row.id).revision == row.revision
+
+
+def test_what_is_wrong_is_told_beside_its_control_and_nothing_is_made(tmp_path: Path) -> None:
+    at = desk(tmp_path)
+    first, project = a_provider(at, "first"), a_project(at)
+    right = {"name": "x", "project_id": project.id, "provider_1": first.id}
+    for wrong, field, told in (
+        ({"name": ""}, "name", "Give it a name."),
+        ({"project_id": "project_no"}, "project_id", "There is no such project."),
+        ({"person": "nobody@acme.test"}, "person", "No member has this address."),
+        ({"provider_1": ""}, "provider_1", "Choose at least one provider."),
+        ({"provider_2": first.id}, "provider_1", "Name each provider once, at most 32."),
+        ({"budget_usd": "lots"}, "budget_usd", "Give an amount in dollars"),
+        ({"rpm": "-1"}, "rpm", "Give a whole number."),
+        ({"expires": "date", "expires_on": "2020-01-01"}, "expires", "Choose a date to come."),
+        ({"model_aliases": "fast"}, "model_aliases", "as alias = provider/model."),
+        ({"model_aliases": "a @ nowhere = m"}, "model_aliases", "there is no provider"),
+        ({"routing_policy_id": "routing_no"}, "routing_policy_id", "no such routing policy"),
+    ):
+        answer = at.post(HERE, DRAWER, **(right | wrong))
+        assert answer.status_code == 422, wrong
+        assert told in error_of(answer, field), (wrong, error_of(answer, field))
+    assert not VirtualKey.select().exists()
+    # A budget that can't be made takes the key back with it.
+    assert at.post(HERE, DRAWER, **right, budget_usd="4000000001").status_code == 422
+    assert not VirtualKey.select().exists() and not Budget.select().exists()
+
+
+def test_providers_change_their_order_without_anything_being_saved(tmp_path: Path) -> None:
+    at = desk(tmp_path)
+    ids = [a_provider(at, f"p{number}").id for number in range(5)]
+    chosen = {f"provider_{place}": ids[place - 1] for place in (1, 2, 3)}
+    up = f"{HERE}/new/providers?up=3"
+    answer = at.post(up, PROVIDERS, name="kept", **chosen)
+    assert answer.status_code == 200 and answer.text.lstrip().startswith("<fieldset")
+    assert places(answer.text) == [ids[0], ids[2], ids[1], ""]
+    whole = at.post(up, name="kept", **chosen)
+    assert 'value="kept"' in whole.text and places(whole.text) == [ids[0], ids[2], ids[1], ""]
+    assert places(at.post(f"{HERE}/new/providers?up=x", PROVIDERS, **chosen).text)[:3] == ids[:3]
+    assert not VirtualKey.select().exists()
+
+
+def test_the_second_of_two_editors_is_told_what_changed(tmp_path: Path) -> None:
+    at = desk(tmp_path)
+    row = a_key(at, a_project(at))
+    edit = f"{HERE}/{row.id}/edit"
+    opened = at.version(edit)
+    form = {"provider_1": row.provider_ids[0], "expires": "keep"}
+    first = at.post(edit, version=opened, name="ci", rpm="10", **form)
+    assert first.status_code == 303
+    answer = at.post(edit, DRAWER, version=opened, name="ci-two", tags="mine", **form)
+    assert answer.status_code == 409
+    assert "Somebody changed this" in answer.text and "Ada Lovelace" in answer.text
+    assert 'value="ci-two"' in answer.text and "rpm" in answer.text
+    assert VirtualKey.get_by_id(row.id).config == {"rate_limits": {"rpm": 10}}
+    newer = re.search(r'name="version" value="(\w+)"', answer.text)
+    assert newer
+    assert at.post(edit, version=newer[1], name="ci-two", **form).status_code == 303
+    assert VirtualKey.get_by_id(row.id).name == "ci-two"
+
+
+def test_a_change_keeps_what_the_form_has_no_control_for(tmp_path: Path) -> None:
+    at = desk(tmp_path)
+    config = {
+        "policy_rules": {"models": {"deny": ["^gpt-3"]}},
+        "cache": {"mode": "respect", "responses": {"ttl_seconds": 60}},
+        "fallback": {"timeout_ms": 5000},
+    }
+    row = a_key(at, a_project(at), config=config)
+    form = {"name": "ci", "provider_1": row.provider_ids[0], "expires": "keep", "cache_mode": ""}
+    at.post(f"{HERE}/{row.id}/edit", **form, tags="a")
+    stored = VirtualKey.get_by_id(row.id).config
+    assert stored == config | {"cache": {"responses": {"ttl_seconds": 60}}}
+
+
+def test_a_key_is_rotated_switched_and_ended(tmp_path: Path) -> None:
+    at = desk(tmp_path)
+    row = a_key(at, a_project(at))
+    here = f"{HERE}/{row.id}"
+    answer = at.post(f"{here}/rotate", DRAWER)
+    assert "The secret before it works until" in answer.text
+    assert answer.headers["HX-Trigger"] == "listing-changed"
+    found = virtual_keys.find_by_secret(at.settings.pepper, shown(answer), utcnow())
+    assert found is not None and found.id == row.id
+    assert "Two secrets work" in at.client.get(here).text
+    assert at.post(f"{here}/disable").headers["Location"] == here
+    assert "Disabled" in at.client.get(here).text
+    assert at.post(f"{here}/enable", TABLES).headers["Location"] == HERE
+    assert VirtualKey.get_by_id(row.id).status == "active"
+    at.post(f"{here}/revoke")
+    page = at.client.get(here).text
+    assert "Revoked" in page and "/rotate" not in page
+    assert at.post(f"{here}/enable").status_code == 409
+    actions = [audit.action for audit in AuditRow.select().where(AuditRow.target_id == row.id)]
+    verbs = ("created", "rotated", "disabled", "enabled", "revoked")
+    assert actions == [f"gateway.virtual_key.{verb}" for verb in verbs]
+    audit = at.client.get(f"/settings/audit-log?targetKind=virtual_key&targetId={row.id}&days=")
+    assert "gateway.virtual_key.rotated" in audit.text
+    assert re.search(r'href="(/settings/audit-log\?[^"]*)"', page)
+
+
+def test_expiry_is_extended_and_taken_away_and_a_past_one_has_to_be_chosen_anew(
+    tmp_path: Path,
+) -> None:
+    at = desk(tmp_path)
+    row = a_key(at, a_project(at), expires_at=utcnow() + timedelta(days=1))
+    edit, form = f"{HERE}/{row.id}/edit", {"name": "ci", "provider_1": row.provider_ids[0]}
+    at.post(edit, **form, expires="keep", expires_on="2040-02-29")
+    assert f"{VirtualKey.get_by_id(row.id).expires_at:%Y-%m-%d %H:%M:%S}" == "2040-02-29 23:59:59"
+    VirtualKey.update(expires_at=utcnow() - timedelta(hours=1)).execute()
+    assert "Expired" in at.client.get(f"{HERE}?status=expired").text
+    assert f"row-{row.id}" not in at.client.get(f"{HERE}?status=active").text
+    kept = at.post(edit, DRAWER, **form, expires="keep")
+    assert kept.status_code == 422 and "past its date" in error_of(kept, "expires")
+    at.post(edit, **form, expires="")
+    assert VirtualKey.get_by_id(row.id).expires_at is None
+
+
+def test_whoever_is_in_a_team_sees_its_keys_and_no_other_persons_own(tmp_path: Path) -> None:
+    at = desk(tmp_path)
+    mine, theirs = a_project(at, "mine"), a_project(at, "theirs")
+    dan = person("dan@acme.test")
+    team_members.put(at.actor, mine.team_id, dan, "member", utcnow())
+    seen = a_key(at, mine, "seen")
+    own = a_key(at, mine, "own", principal_user_id=dan)
+    adas = a_key(at, mine, "adas", principal_user_id=at.actor.actor_id)
+    elsewhere = a_key(at, theirs, "elsewhere")
+    browser = at.browser("dan@acme.test")
+    listed = browser.get(HERE).text
+    assert [f"row-{row.id}" in listed for row in (seen, own, adas, elsewhere)] == [
+        True, True, False, False,
+    ]  # fmt: skip
+    codes = [browser.get(f"{HERE}/{row.id}").status_code for row in (seen, own, adas, elsewhere)]
+    assert codes == [200, 200, 404, 403]
+    # A member may create and rotate there, and not revoke.
+    assert f"{HERE}/{seen.id}/rotate" in listed and f"{HERE}/{seen.id}/revoke" not in listed
+    with browser.session_transaction() as session:
+        token = str(session["csrf"])
+    form = {"csrf_token": token, "name": "new", "provider_1": seen.provider_ids[0]}
+    refused = browser.post(HERE, data=form | {"project_id": theirs.id})
+    assert refused.status_code == 422 and "no such project" in refused.text
+    others = browser.post(HERE, data=form | {"project_id": mine.id, "person": "ada@acme.test"})
+    assert "virtualKeys:viewOtherPersonal" in error_of(others, "person")
+    raw = browser.post(HERE, data=form | {"project_id": mine.id, "capture": "raw"})
+    assert "virtualKeys:capturePayload:raw" in raw.text and raw.status_code == 422
+    assert browser.post(HERE, data=form | {"project_id": mine.id}).status_code == 200
+
+
+def event(at: Desk, row: VirtualKey, number: int, **more: object) -> ActivityEvent:
+    moment = utcnow() - timedelta(seconds=number + 1)
+    values: dict[str, object] = {
+        "virtual_key_id": row.id, "principal_user_id": row.principal_user_id, "model": "gpt-5",
+        "cost_nanousd": 1_250_000_000, "outcome": "completed", "event_type": API_CALL,
+    }  # fmt: skip
+    ids = (f"use_{number}", at.actor.organization_id, GATEWAY_SOURCE, GATEWAY_SOURCE)
+    values |= {"event_timestamp": moment, "ingested_at": moment}
+    return ActivityEvent(*ids, **(values | more))  # type: ignore[arg-type]
+
+
+def test_what_a_key_has_spent_is_on_its_page_in_the_list_and_on_its_owners_page(
+    tmp_path: Path,
+) -> None:
+    at = desk(tmp_path)
+    row = a_key(at, a_project(at), principal_user_id=at.actor.actor_id)
+    events = [event(at, row, number) for number in range(2)]
+    events.append(event(at, row, 2, model="claude-x", cost_nanousd=500_000_000))
+    events.append(event(at, row, 3, event_type="api.refused", cost_nanousd=0, code="rate_limited"))
+    writer = open_writer(at.settings)
+    writer.append(events, 1, utcnow())
+    writer.close()
+    page = at.client.get(f"{HERE}/{row.id}").text
+    for words in ("$3.00", "claude-x", "rate_limited", "Refused"):
+        assert words in page, words
+    if utcnow().day > 1 or utcnow().hour > 0:
+        assert "$3.00" in at.client.get(HERE).text
+        assert "$3.00 was spent with them this month" in at.client.get("/me").text
+    assert "rate_limited" in at.client.get("/me").text
+
+
+def fill(at: Desk, row: VirtualKey, count: int) -> None:
+    values = {name: getattr(row, name) for name in VirtualKey._meta.sorted_field_names}
+    with transaction():
+        for start in range(0, count, 500):
+            VirtualKey.insert_many(
+                values | {
+                    "id": f"vk_{number:026d}", "name": f"key {number:06d}", "secret_hash": f"h{number}",
+                    "lookup_hash": None, "status": "disabled" if number % 100 == 0 else "active",
+                }
+                for number in range(start, min(start + 500, count))
+            ).execute()  # fmt: skip
+
+
+def test_the_list_costs_the_same_statements_for_one_key_and_for_thousands(tmp_path: Path) -> None:
+    at = desk(tmp_path)
+    row = a_key(at, a_project(at))
+    at.client.get(HERE)
+    with counted() as few:
+        at.client.get(HERE)
+    fill(at, row, 2000)
+    with counted() as many:
+        listed = at.client.get(HERE).text
+    assert len(many.all()) == len(few.all())
+    assert listed.count('id="row-vk_') == 50 and "Older" in listed
+    second = at.client.get(f"{HERE}?status=disabled&q=key+0019&page=1").text
+    assert re.findall(r"key 00\d{4}", second) and "key 001901" not in second
+    third = at.client.get(f"{HERE}?status=active&page=3").text
+    assert "status=active&amp;page=4" in third and "status=active&amp;page=2" in third
