@@ -18,6 +18,7 @@ from core.secrets import Sealer, Secret
 from proxy.limit_state import LimitState, Terms
 from proxy.rate_terms import rate_terms
 from proxy.transport.dial import Target
+from rules.privacy import IDLE, INPUT, OUTPUT, SYSTEM, Cleaner, from_json
 from rules.windows import Window
 
 _PORTS = {"http": 80, "https": 443}
@@ -121,11 +122,14 @@ class Bundle:
     """What is kept of prompts and answers: none, metadata, redacted or raw."""
     is_traced: bool = False
     """Somebody receives spans of this key's calls."""
+    privacy: Cleaner = IDLE
+    """What is dropped of prompts and answers before anything of them is kept."""
+    keeps_content: bool = field(init=False)
+    """Prompts and answers are kept, as they are or redacted, or what privacy leaves of them."""
 
-    @property
-    def keeps_content(self) -> bool:
-        """Prompts and answers are kept, as they are or redacted."""
-        return self.capture in ("redacted", "raw")
+    def __post_init__(self) -> None:
+        wants_content = self.capture in ("redacted", "raw")
+        self.keeps_content = wants_content and not self.privacy.drops >= {INPUT, OUTPUT, SYSTEM}
 
 
 class _ProviderText(msgspec.Struct):
@@ -180,6 +184,7 @@ class BundleText(msgspec.Struct):
     routing_policy: RoutingPolicy | None = None
     capture: str = "none"
     is_traced: bool = False
+    privacy: dict[str, list[str]] = {}
 
 
 LimitFor = Callable[[Terms, int, int], LimitState]
@@ -218,6 +223,7 @@ def read_bundle(text: BundleText, sealer: Sealer, limit_for: LimitFor) -> Bundle
         routing_policy=text.routing_policy,
         capture=text.capture,
         is_traced=text.is_traced,
+        privacy=Cleaner(from_json(text.privacy)) if text.privacy else IDLE,
     )
 
 

@@ -17,6 +17,7 @@ from proxy.metrics import Metrics
 from proxy.spool import Spool
 from rules.guardrails.matches import merged, redacted
 from rules.guardrails.secret_patterns import find_secrets
+from rules.privacy import IDLE, INPUT, OUTPUT, SYSTEM, Cleaner
 
 LOG = logging.getLogger(__name__)
 MAX_MESSAGE_BYTES = 8 * 1024 * 1024
@@ -49,13 +50,17 @@ class Capture:
         "dialect",
         "is_lost",
         "is_streamed",
+        "privacy",
         "record",
         "request",
         "size_bytes",
     )
 
-    def __init__(self, captures: "Captures", record: Record, exchange: Exchange) -> None:
+    def __init__(
+        self, captures: "Captures", record: Record, exchange: Exchange, privacy: Cleaner
+    ) -> None:
         self.record = record
+        self.privacy = privacy
         self.dialect = exchange.dialect
         self.request = exchange.request
         self.is_streamed = exchange.is_streamed
@@ -67,7 +72,7 @@ class Capture:
 
     def take(self, pieces: list[bytes]) -> None:
         """Keep pieces of the answer, as the client gets them."""
-        if self.is_lost:
+        if self.is_lost or OUTPUT in self.privacy.drops:
             return
         length = sum(map(len, pieces))
         if self.size_bytes + length > MAX_MESSAGE_BYTES:
@@ -104,9 +109,11 @@ class Captures:
         self._waiting: deque[Capture] = deque()
         self._woken = trio.Event()
 
-    def open(self, record: Record, exchange: Exchange) -> Capture:
-        """Return what collects a call's answer, its request taken already."""
-        capture, length = Capture(self, record, exchange), len(exchange.request)
+    def open(self, record: Record, exchange: Exchange, privacy: Cleaner = IDLE) -> Capture:
+        """Return what collects a call's answer, its request taken already; what is dropped is never held."""
+        if privacy.drops >= {INPUT, SYSTEM}:
+            exchange = exchange._replace(request=b"")
+        capture, length = Capture(self, record, exchange, privacy), len(exchange.request)
         if length > MAX_MESSAGE_BYTES:
             capture.lose("size")
         elif not self.reserve(length):
@@ -159,7 +166,7 @@ class Captures:
         if not capture.is_lost:
             try:
                 redact = self._redact if record.mode == "redacted" else _as_it_is
-                found = kept(capture.exchange(), redact)
+                found = kept(capture.exchange(), redact, capture.privacy)
             except Exception as error:  # noqa: BLE001 - what can't be made safe, for whatever reason, is not kept
                 LOG.error("capture_not_redacted", extra={"reason": type(error).__name__})
                 self.lost("redaction")

@@ -24,12 +24,15 @@ from proxy.translation.neutral import (
 )
 from proxy.translation.rules import GEMINI, RESPONSES, Notes
 from proxy.translation.sequence import Sequencer, fold
+from rules.privacy import IDLE, INPUT, OUTPUT, PLACEHOLDER, SYSTEM, TOOL_CALLS, Cleaner
 
 MAX_SIDE_BYTES = 32 * 1024
 """What is kept of the question, and of the answer."""
 _MAX_EVENT_BYTES = 8 * 1024 * 1024
 _ENDS = frozenset({"response.completed", "response.incomplete", "response.failed"})
 _CUT = "…"
+_TOOL_PARTS = frozenset({"tool_call", "tool_call_response"})
+_TOOL_WORDS = ("arguments", "result")
 _MOST_CHARACTERS, _NEAR_CUT_CHARACTERS = 64 * 1024, 8 * 1024
 Redact = Callable[[str], str]
 Message = dict[str, Any]
@@ -53,11 +56,21 @@ class Exchange(NamedTuple):
     is_streamed: bool
 
 
-def kept(exchange: Exchange, redact: Redact) -> Kept:
+def kept(exchange: Exchange, redact: Redact, privacy: Cleaner = IDLE) -> Kept:
     """Return what is kept of an exchange. Raises whatever ``redact`` raises: what can't be made safe isn't kept."""
-    system, asked = _asked(exchange)
-    answered = _answered(exchange)
-    room = _Room(redact)
+    drops = privacy.drops
+    if drops >= {INPUT, SYSTEM}:
+        system, asked = [_dropped_part()], [_dropped_message("user")]
+    else:
+        system, asked = _asked(exchange)
+    answered = [] if OUTPUT in drops else _answered(exchange)
+    if drops:
+        system = [_dropped_part()] if system and SYSTEM in drops else system
+        asked = [_dropped_message("user")] if INPUT in drops else _without_tools(asked, drops)
+        answered = (
+            [_dropped_message("assistant")] if OUTPUT in drops else _without_tools(answered, drops)
+        )
+    room = _Room(redact, privacy)
     system_text = room.written(system)
     # The newest messages tell the most, and an agent's oldest ones were kept with earlier calls.
     input_text = room.written(asked, is_newest_first=True)
@@ -65,19 +78,44 @@ def kept(exchange: Exchange, redact: Redact) -> Kept:
     return Kept(input_text, output_text, system_text, room.is_cut)
 
 
+def _dropped_part() -> Message:
+    return {"type": "text", "content": PLACEHOLDER}
+
+
+def _dropped_message(role: str) -> Message:
+    return {"role": role, "parts": [_dropped_part()]}
+
+
+def _without_tools(messages: list[Message], drops: frozenset[str]) -> list[Message]:
+    """Return messages whose tool calls say which tool it was and nothing that went into or came out of it."""
+    if TOOL_CALLS not in drops:
+        return messages
+    return [
+        message | {"parts": [_without_tool_words(part) for part in message.get("parts") or ()]}
+        for message in messages
+    ]
+
+
+def _without_tool_words(part: Message) -> Message:
+    if part.get("type") not in _TOOL_PARTS:
+        return part
+    return part | {name: PLACEHOLDER for name in _TOOL_WORDS if name in part}
+
+
 class _Room:
     """Redacts and cuts to size."""
 
-    def __init__(self, redact: Redact) -> None:
+    def __init__(self, redact: Redact, privacy: Cleaner) -> None:
         self.is_cut = False
-        self._redact = redact
+        self._redact = redact if privacy.is_idle else lambda text: redact(privacy.text(text))
+        self._privacy = privacy
 
     def written(self, messages: list[Message], is_newest_first: bool = False) -> str:
         """Return messages as JSON within the limit; those that no longer fit are left out, or cut short."""
         found: list[Message] = []
         left_bytes = MAX_SIDE_BYTES
         for message in reversed(messages) if is_newest_first else messages:
-            safe = self._safe(message)
+            safe = self._safe(self._with_dropped_fields(message))
             size = len(msgspec.json.encode(safe))
             if size > left_bytes:
                 self.is_cut = True
@@ -90,6 +128,22 @@ class _Room:
         if is_newest_first:
             found.reverse()
         return msgspec.json.encode(found).decode() if found else ""
+
+    def _with_dropped_fields(self, message: Message) -> Message:
+        """Replace the fields that privacy names, wherever a part of a message is a text of JSON or an object."""
+        if self._privacy.is_idle or "parts" not in message:
+            return message
+        return message | {"parts": [self._part(part) for part in message["parts"]]}
+
+    def _part(self, part: Message) -> Message:
+        found = {}
+        for name in (*_TOOL_WORDS, "content"):
+            value = part.get(name)
+            if isinstance(value, str):
+                found[name] = self._privacy.json_text(value)
+            elif value is not None:
+                found[name] = self._privacy.value(value)
+        return part | found
 
     def _safe(self, value: Any) -> Any:
         if isinstance(value, str):

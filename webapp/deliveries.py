@@ -1,4 +1,5 @@
-"""Takes what an ingestion source delivers: reads how much it is, and commits it to the inbox. Interprets nothing."""
+"""Takes what an ingestion source delivers: reads how much it is, cleans it and commits it to the
+inbox. What its events mean is the streamer's business."""
 
 from __future__ import annotations
 
@@ -13,12 +14,15 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
 )
 
-from core import otlp
+from core import otlp, privacy
 from core.clock import to_ms
 from core.database import serialise_inbox, transaction
 from core.models import InboxRow, IngestionSource
+from core.otlp_encoding import JSON_TYPE, encoded
 from rules.activity_events import envelope_event_id
+from rules.privacy import Cleaner
 from rules.telemetry_events import Origin, is_allowed
+from rules.telemetry_privacy import cleaned_body, cleaned_record
 from webapp.content_coding import CodingError, decoded
 
 BODY_BYTES = 10 * 1024 * 1024
@@ -42,11 +46,12 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What a body comes to. ``payload`` is what the inbox keeps; None keeps nothing."""
+    """What a body comes to. ``payload`` is what the inbox keeps, cleaned; None keeps nothing."""
 
     size_bytes: int
     events: int = 0
     payload: bytes | None = None
+    content_type: str = ""
     extra: dict[str, Any] = field(default_factory=dict)
     """Further fields of the answer."""
 
@@ -56,20 +61,20 @@ def accept(delivery: Delivery, now: datetime) -> dict[str, Any]:
 
     The payload and the source's new state are one transaction: whoever hears of an event is not lied to.
     """
-    contents = _contents(delivery)
+    contents = _contents(delivery, Cleaner(privacy.for_source(delivery.source)))
     answer: dict[str, Any] = {"accepted": True, "bytes": contents.size_bytes}
     answer["events"] = contents.events
     with transaction():
         serialise_inbox()
         if contents.payload is not None:
-            row = _store(delivery, contents.payload, now)
+            row = _store(delivery, contents, now)
             if delivery.kind == WEBHOOK:
                 answer["eventId"] = envelope_event_id(to_ms(now), row.id)
         _mark_received(delivery.source, now)
     return answer | contents.extra
 
 
-def _contents(delivery: Delivery) -> Contents:
+def _contents(delivery: Delivery, cleaner: Cleaner) -> Contents:
     try:
         body = decoded(delivery.body, delivery.coding, BODY_BYTES)
     except CodingError as error:
@@ -77,11 +82,13 @@ def _contents(delivery: Delivery) -> Contents:
     if not body:
         return Contents(0, extra={"hint": _EMPTY})
     if delivery.kind == WEBHOOK:
-        return Contents(len(body), 1, body)
-    return _metrics(delivery, body) if delivery.kind == METRICS else _records(delivery, body)
+        return Contents(len(body), 1, cleaned_body(body, cleaner), delivery.content_type)
+    if delivery.kind == METRICS:
+        return _metrics(delivery, body)
+    return _records(delivery, body, cleaner)
 
 
-def _records(delivery: Delivery, body: bytes) -> Contents:
+def _records(delivery: Delivery, body: bytes, cleaner: Cleaner) -> Contents:
     try:
         found = otlp.records(delivery.kind, body, delivery.content_type)
     except otlp.Undecodable as error:
@@ -98,7 +105,13 @@ def _records(delivery: Delivery, body: bytes) -> Contents:
         extra["hint"] = f"This source takes records labelled LangWatchSourceType={label} only."
     elif not found:
         extra["hint"] = _NO_RECORDS
-    return Contents(len(body), events, body if events else None, extra)
+    if not events:
+        return Contents(len(body), extra=extra)
+    if cleaner.is_idle:
+        return Contents(len(body), events, body, delivery.content_type, extra)
+    # Written anew from what was understood, so that nothing is stored that nobody looked at.
+    payload = encoded(delivery.kind, [cleaned_record(record, cleaner) for record in found])
+    return Contents(len(body), events, payload, JSON_TYPE, extra)
 
 
 def _metrics(delivery: Delivery, body: bytes) -> Contents:
@@ -133,13 +146,13 @@ def _protobuf_metrics(body: bytes) -> int:
     )
 
 
-def _store(delivery: Delivery, payload: bytes, now: datetime) -> InboxRow:
+def _store(delivery: Delivery, contents: Contents, now: datetime) -> InboxRow:
     return InboxRow.create(
         kind=delivery.kind,
         organization_id=delivery.source.organization_id,
         source_id=delivery.source.id,
-        content_type=delivery.content_type,
-        payload=payload,
+        content_type=contents.content_type,
+        payload=contents.payload,
         received_at=now,
     )
 

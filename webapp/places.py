@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from core.authoring import budgets, increases, projects, teams, virtual_keys
+from core.authoring import budgets, increases, privacy, projects, teams, virtual_keys
 from core.models import Budget, Project, VirtualKey
 from rules.permissions import EVERYWHERE, Place
 
@@ -37,6 +37,15 @@ def increase_place(organization_id: str, arguments: Mapping[str, Any]) -> Place:
     """Return the place of the budget that a request is about. Raises Refused(NOT_FOUND)."""
     row = increases.find(organization_id, arguments["increase_id"])
     return budget_place(organization_id, {"budget_id": row.budget_id})
+
+
+def privacy_rule_place(organization_id: str, arguments: Mapping[str, Any]) -> Place:
+    """Return the place of the scope that a privacy rule stands at. Raises Refused(NOT_FOUND)."""
+    row = privacy.find(organization_id, arguments["rule_id"])
+    if row.scope == "project":
+        project = Project.get_or_none(Project.id == row.scope_id)
+        return EVERYWHERE if project is None else Place(project.team_id, project.id)
+    return Place(row.scope_id) if row.scope == "team" else EVERYWHERE
 
 
 Homes = tuple[dict[str, str], dict[str, str]]

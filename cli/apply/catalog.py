@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from cli.apply.privacy import PRIVACY_RULE, scope_of
+from core.authoring import privacy
 from core.models import (
     AnomalyRule,
     Budget,
@@ -28,6 +30,7 @@ from core.models import (
 UNNAMED = "default"
 # kind -> (its table, the column that holds the name a file uses)
 _NAMED: dict[str, tuple[Any, str]] = {
+    "department": (Department, "name"),
     "team": (Team, "slug"),
     "project": (Project, "slug"),
     "provider": (Provider, "name"),
@@ -39,7 +42,6 @@ _NAMED: dict[str, tuple[Any, str]] = {
     "budget": (Budget, "name"),
     "ingestion source": (IngestionSource, "name"),
     "anomaly rule": (AnomalyRule, "name"),
-    "department": (Department, "name"),
     "custom role": (CustomRole, "name"),
     "group": (Group, "name"),
     "service account": (ServiceAccount, "name"),
@@ -53,6 +55,8 @@ def find(organization_id: str, kind: str, name: str) -> Any:
     """Return the row of a kind with this name that is neither archived nor revoked, or None."""
     if kind == "user":
         return _user(organization_id, name)
+    if kind == PRIVACY_RULE:
+        return _privacy_rule(organization_id, name)
     model, column = _NAMED[kind]
     query = model.select().where(
         model.organization_id == organization_id, getattr(model, column) == name
@@ -75,6 +79,14 @@ def may_be_renamed(organization: Organization) -> bool:
     people = Member.select().where(Member.organization_id == organization.id)
     keys = VirtualKey.select().where(VirtualKey.organization_id == organization.id)
     return organization.slug == UNNAMED or not (people.exists() or keys.exists())
+
+
+def _privacy_rule(organization_id: str, name: str) -> Any:
+    scope, target, is_personal_only = scope_of(name)
+    scope_id = organization_id
+    if scope != "organization":
+        scope_id = id_of(organization_id, scope, target) or ""
+    return privacy.at_scope(organization_id, scope, scope_id, is_personal_only)
 
 
 def _user(organization_id: str, email: str) -> User | None:

@@ -122,10 +122,8 @@ class _Applying:
             self._provider(provider)
         for policy in document.routing_policies:
             self._routing_policy(policy)
-        for rules in document.policy_rules:
-            self._checked(rules)
-        for guardrail in document.guardrails:
-            self._checked(guardrail)
+        for checked in document.checks_before_keys:
+            self._checked(checked)
         for key in document.virtual_keys:
             self._virtual_key(key)
         for cache_rule in document.cache_rules:

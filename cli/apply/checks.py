@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from cli.apply import privacy
 from cli.apply.entries import Entry
 from core.authoring import cache_rules, guardrails, policy_rule_sets
 from core.authoring.actor import Actor
@@ -75,7 +76,7 @@ class CacheRule:
     scope, target = "organization", ""
 
 
-Checked = PolicyRules | Guardrail | CacheRule
+Checked = PolicyRules | Guardrail | CacheRule | privacy.PrivacyRule
 
 
 def read_policy_rules(entry: Entry) -> PolicyRules:
@@ -191,6 +192,8 @@ def work_of(
         return None
     if isinstance(checked, PolicyRules):
         return _policy_work(checked, scope_id, there)
+    if isinstance(checked, privacy.PrivacyRule):
+        return privacy.work_of(checked, scope_id, there)
     if isinstance(checked, Guardrail):
         return _guardrail_work(checked, scope_id, there, sealer)
     matchers = dict(checked.matchers)

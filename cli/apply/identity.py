@@ -10,6 +10,7 @@ from typing import Any
 from cli.apply.entries import Entry
 from core.secrets import Secret
 from rules.permissions import ROLES, SCOPES
+from rules.privacy import MODES
 
 BUILT_IN = ("admin", "member", "viewer")
 PRINCIPALS = {"user": "user", "group": "group", "service_account": "service account"}
@@ -25,6 +26,8 @@ class Organization:
     slug: str
     support_contact: str | None
     max_session_days: int | None
+    content_mode: str = ""
+    """Empty where the file leaves it as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +192,7 @@ def read_organization(entry: Entry) -> Organization:
         entry.text("slug"),
         entry.optional("support_contact"),
         None if days is None else int(days),
+        entry.choice("content_mode", tuple(MODES), ""),
     )
     entry.finish()
     return value

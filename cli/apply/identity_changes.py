@@ -27,6 +27,7 @@ from core.authoring import (
     invitations,
     organizations,
     people,
+    privacy,
     projects,
     service_accounts,
     sign_in_connections,
@@ -54,6 +55,8 @@ def set_up(actor: Actor, wanted: Organization, now: datetime) -> None:
         there.max_session_days if days is None else days,
     )
     organizations.configure(actor, settings, now)
+    if wanted.content_mode:
+        privacy.set_mode(actor, wanted.content_mode, now)
 
 
 def name_of(told: Identity) -> str:

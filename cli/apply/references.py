@@ -48,7 +48,7 @@ def references(document: Document) -> Iterable[Reference]:
             yield Reference(budget.line, "provider", budget.provider)
     scopes: list[Budget | Rule | RoutingPolicy | checks.Checked]
     scopes = [*document.budgets, *document.anomaly_rules, *document.routing_policies]
-    scopes += [*document.policy_rules, *document.guardrails]
+    scopes += document.checks_before_keys
     for scoped in scopes:
         if scoped.scope in TARGETS:
             yield Reference(scoped.line, TARGETS[scoped.scope], scoped.target)

@@ -10,7 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from cli.apply import checks, identity
+from cli.apply import checks, identity, privacy
 from cli.apply.entries import ENV_SUFFIX, Entry, Mistake, Mistakes, Reading
 from cli.apply.routing import RoutingPolicy, read_key_sections, read_policy
 from core.secrets import Secret
@@ -27,6 +27,7 @@ KEY_SECTIONS = ("rate_limits",)
 """The sections of a key's configuration that a file may give, each a mapping of any shape."""
 # Which kind of entry the `target` of a budget or rule names, for each scope.
 TARGETS = {
+    "department": "department",
     "team": "team",
     "project": "project",
     "virtual_key": "virtual key",
@@ -134,9 +135,15 @@ class Document:
     role_bindings: Sequence[identity.Binding] = ()
     sign_in: Sequence[identity.Connection] = ()
     invitations: Sequence[identity.Invitation] = ()
+    privacy_rules: Sequence[privacy.PrivacyRule] = ()
     used_variables: frozenset[str] = frozenset()
     mistakes: tuple[Mistake, ...] = ()
     """What is wrong in the file by itself; with any, nothing of it may be applied."""
+
+    @property
+    def checks_before_keys(self) -> list[checks.Checked]:
+        """What keys may name or are held to."""
+        return [*self.policy_rules, *self.guardrails, *self.privacy_rules]
 
 
 def read(text: str, environ: Mapping[str, str]) -> Document:
@@ -167,6 +174,7 @@ def read(text: str, environ: Mapping[str, str]) -> Document:
         _kind(root, "role_bindings", "a role binding", identity.read_binding, "name"),
         _kind(root, "sign_in", "a sign-in connection", identity.read_connection, "name"),
         _kind(root, "invitations", "an invitation", identity.read_invitation, "email"),
+        _kind(root, "privacy_rules", "a privacy rule", privacy.read_rule, "name"),
     )
     root.finish()
     return Document(*found, frozenset(reading.used_variables), tuple(reading.mistakes))

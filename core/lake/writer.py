@@ -82,6 +82,21 @@ class LakeWriter:
             self._connection.execute(statement("append_rollup"))
         return added
 
+    def row(self, name: str, **parameters: object) -> tuple[Any, ...]:
+        """Run the question ``sql/<name>.sql`` and return its one row."""
+        with self._lock:
+            found = self._connection.execute(statement(name), parameters).fetchone()
+        return found or ()
+
+    def change(self, *names: str, **parameters: object) -> int:
+        """Run the changes ``sql/<name>.sql`` in one transaction; return how many rows the last one changed."""
+        changed = 0
+        with self._lock, self._transaction():
+            for name in names:
+                found = self._connection.execute(statement(name), parameters).fetchone()
+                changed = int(found[0]) if found else 0
+        return changed
+
     def compact_rollups(self) -> int:
         """Fold the rows of an hour that share a key into one; return how many rows remain of those hours."""
         with self._lock, self._transaction():

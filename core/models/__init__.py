@@ -12,6 +12,7 @@ from core.models.operations import AuditRow, JobHeartbeat
 from core.models.organization import Member, OneTimeLink, Organization, Project, Team, User
 from core.models.permissions import CustomRole, Group, GroupMember, RoleBinding, TeamMember
 from core.models.principals import ApiKey, Department, Invitation, ServiceAccount
+from core.models.privacy import PrivacyRule, RetentionPolicy
 from core.models.routing import RoutingPolicy
 from core.models.sign_in import ExternalIdentity, ScimToken, SignInConnection
 from core.models.tracing import SpanBatch, TraceDestination
@@ -58,6 +59,8 @@ ALL_MODELS = (
     SpanBatch,
     IdempotencyKey,
     CapturedContent,
+    PrivacyRule,
+    RetentionPolicy,
 )
 
 __all__ = [
@@ -90,8 +93,10 @@ __all__ = [
     "OneTimeLink",
     "Organization",
     "PolicyRuleSet",
+    "PrivacyRule",
     "Project",
     "Provider",
+    "RetentionPolicy",
     "RoleBinding",
     "RoutingPolicy",
     "ScimToken",

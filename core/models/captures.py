@@ -9,6 +9,9 @@ import msgspec
 from core.bulk import insert_new
 from core.database import connection, transaction
 from core.models.capturing import CapturedContent
+from core.models.organization import Project
+from core.models.privacy import RetentionPolicy
+from rules.retention import PROJECT, TEAM, Slice
 
 COMMAND = "captureContent"
 _MOST_CHARACTERS = 256 * 1024
@@ -59,9 +62,35 @@ def of_calls(call_ids: Collection[str]) -> dict[str, CapturedContent]:
         return {row.call_id: row for row in query}
 
 
+def in_slice(part: Slice) -> Any:
+    """Return the condition of the content that a retention policy lets go."""
+    rows = CapturedContent
+    found = (
+        (rows.organization_id == part.organization_id)
+        & (rows.captured_at < part.before)
+        & (rows.captured_at >= part.holds_from)
+    )
+    if part.scope == PROJECT:
+        return found & (rows.project_id == part.scope_id)
+    if part.scope == TEAM:
+        found &= rows.project_id.in_(_projects_of([part.scope_id]))
+    if part.except_teams:
+        found &= rows.project_id.not_in(_projects_of(part.except_teams))
+    return found & rows.project_id.not_in(part.except_projects) if part.except_projects else found
+
+
+def _projects_of(team_ids: Sequence[str]) -> Any:
+    return Project.select(Project.id).where(Project.team_id.in_(list(team_ids)))
+
+
 def drop_older(before: datetime) -> int:
-    """Delete what was captured before a moment; return how many calls that were."""
-    is_old = CapturedContent.captured_at < before
+    """Delete what was captured before a moment, but where a policy says how long it stays; return how many calls."""
+    with_policy = RetentionPolicy.select(RetentionPolicy.organization_id).where(
+        RetentionPolicy.content_days.is_null(False)
+    )
+    is_old = (CapturedContent.captured_at < before) & CapturedContent.organization_id.not_in(
+        with_policy
+    )
     with connection():
         if not CapturedContent.select().where(is_old).exists():
             return 0

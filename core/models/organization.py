@@ -18,6 +18,8 @@ class Organization(Model):
     """How long a sign-in holds at most; 0 sets no bound."""
     is_capture_allowed = BooleanField(default=True)
     """Whether keys may keep prompts and answers at all."""
+    content_mode = TextField(default="full")
+    """full, strip_io or strip_all: what is dropped of prompts and answers wherever they enter."""
     revision = IntegerField(default=1)
     created_at = UtcField()
 

@@ -10,10 +10,13 @@ from proxy.dialects.dialect import UNREADABLE
 from proxy.gateway import Gateway
 from proxy.pipeline.call import Call
 from proxy.pipeline.incoming import END_USER_HEADERS, METADATA_HEADER, THREAD_HEADER
+from rules.privacy import INPUT, PLACEHOLDER, Cleaner
 
 _END_USER_CHARACTERS, _THREAD_CHARACTERS, _METADATA_BYTES = 256, 128, 4096
 _ATTRIBUTION = frozenset({*END_USER_HEADERS, METADATA_HEADER, THREAD_HEADER})
 _STOPS = 8
+_ADDRESSES = "urls"
+"""The dimension of policy rules whose findings are quoted from prompts."""
 _STOP_CHARACTERS = 100
 
 
@@ -58,7 +61,7 @@ def begin(gateway: Gateway, call: Call) -> Capture | None:
         bundle.capture,
     )
     exchange = Exchange(call.dialect.name, call.body, b"", call.ask.is_streamed)
-    return gateway.captures.open(record, exchange)
+    return gateway.captures.open(record, exchange, bundle.privacy)
 
 
 def note(gateway: Gateway, call: Call) -> None:
@@ -68,11 +71,15 @@ def note(gateway: Gateway, call: Call) -> None:
     bundle, consumed = call.plan.bundle, call.incoming.consumed
     if not consumed.keys().isdisjoint(_ATTRIBUTION):
         _note_attribution(call)
+    if not bundle.privacy.is_idle:
+        _clean_facts(call, bundle.privacy)
     if bundle.capture != "none":
-        call.note("capture", bundle.capture)
+        call.note("capture", bundle.capture if bundle.keeps_content else "metadata")
     if not bundle.is_traced:
         return
     asked = _asked(call.body)
+    if INPUT in bundle.privacy.drops:
+        asked.pop("stop_sequences", None)
     if asked:
         call.note("request", asked)
     if call.meter is not None:
@@ -81,6 +88,21 @@ def note(gateway: Gateway, call: Call) -> None:
             call.note("answer_id", reading.answer_id[:128])
         if reading.model:
             call.note("answer_model", reading.model[:256])
+
+
+def _clean_facts(call: Call, privacy: Cleaner) -> None:
+    """Take out of a call's facts what is the caller's own words: free metadata, and what a check found in a prompt."""
+    facts = call.facts
+    if metadata := facts.get("metadata"):
+        call.note("metadata", "{}" if privacy.drops_all else privacy.json_text(metadata))
+    for name in ("policy_blocked", "policy_shadow"):
+        if findings := facts.get(name):
+            call.note(name, [_clean_finding(found, privacy) for found in findings])
+
+
+def _clean_finding(found: dict[str, str], privacy: Cleaner) -> dict[str, str]:
+    is_dropped = found["dimension"] == _ADDRESSES and INPUT in privacy.drops
+    return found | {"value": PLACEHOLDER if is_dropped else privacy.text(found["value"])}
 
 
 def _note_attribution(call: Call) -> None:

@@ -52,6 +52,8 @@ SETTINGS_TABS = (
     ("/settings/api-keys", "API keys", "organization:manage", False),
     ("/settings/sign-in", "Sign-in", "organization:manage", False),
     ("/settings/providers", "Providers", "modelProviders:view", False),
+    ("/settings/privacy", "Privacy", "organization:view", False),
+    ("/settings/retention", "Retention", "organization:view", False),
     ("/settings/organization", "Organization", "organization:view", False),
 )
 GATEWAY_TABS = (
@@ -111,7 +113,13 @@ SECTIONS = (
         ),
     ),
     NavSection(
-        "Settings", (NavEntry("Audit log", "/settings/audit-log", "clock", "auditLog:view"),)
+        "Settings",
+        (
+            NavEntry(
+                "Privacy", "/settings/privacy", "eye", "organization:view", ("/settings/retention",)
+            ),
+            NavEntry("Audit log", "/settings/audit-log", "clock", "auditLog:view"),
+        ),
     ),
 )
 

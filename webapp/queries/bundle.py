@@ -45,7 +45,8 @@ class Bundle:
 
 
 def bundle_of(key: VirtualKey, sealers: Sealers, now: datetime) -> Bundle:
-    """Return the bundle of a key as of now, in nine statements."""
+    """Return the bundle of a key as of now, in ten statements; in two more where departments have
+    privacy rules."""
     with connection():
         project: Project = Project.get_by_id(key.project_id)
         providers = _providers(key)

@@ -4,12 +4,14 @@ from typing import Any
 
 from peewee import JOIN
 
+from core import privacy
 from core.authoring import capture
 from core.models import Organization, Project, TraceDestination, VirtualKey
 
 
 def observed(key: VirtualKey, project: Project) -> dict[str, object]:
-    """Return the members of a bundle that tell a gateway what to note of the key's calls, in one statement."""
+    """Return the members of a bundle that tell a gateway what to note of the key's calls, in two statements
+    and in two more where departments have privacy rules."""
     is_wanted = (
         (TraceDestination.organization_id == Organization.id)
         & TraceDestination.archived_at.is_null()
@@ -35,5 +37,6 @@ def observed(key: VirtualKey, project: Project) -> dict[str, object]:
     is_allowed = all(allowed for allowed, _, _ in rows)
     return {
         "capture": capture.mode_of(key.config, is_allowed),
+        "privacy": privacy.for_key(key, project).as_json(),
         "is_traced": any((scope, scope_id) in scopes for _, scope, scope_id in rows),
     }

@@ -4,7 +4,15 @@ from typing import Any
 
 import pytest
 
-from core.models import CacheRule, Guardrail, PolicyRuleSet, User, VirtualKey
+from core.models import (
+    CacheRule,
+    Guardrail,
+    Organization,
+    PolicyRuleSet,
+    PrivacyRule,
+    User,
+    VirtualKey,
+)
 from tests.component.cli.test_apply import applied, mistakes, verbs
 
 CHECKED = """\
@@ -78,3 +86,25 @@ def test_what_a_file_says_wrongly_about_checks_is_said(
     assert before in CHECKED
     told = mistakes(CHECKED.replace(before, after), ENVIRON)
     assert any(words in sentence for _, sentence in told), told
+
+
+PRIVATE = """\
+organization: {name: Acme, slug: acme, content_mode: strip_io}
+teams: [{name: Engineering, slug: eng}]
+privacy_rules:
+  - {scope: organization, system: drop, drop_keys: ["*.customer"], secret_patterns: ["EMP-[0-9]+"]}
+  - {scope: organization, personal_only: true, tool_calls: drop}
+  - {scope: team, target: eng, tool_calls: capture}
+"""
+
+
+def test_a_file_says_what_is_dropped_before_it_is_stored(sqlite_db: str) -> None:
+    assert verbs(applied(PRIVATE, {})) == {"created"}
+    assert Organization.get().content_mode == "strip_io"
+    rules = {(row.scope, row.is_personal_only): row for row in PrivacyRule.select()}
+    assert rules["organization", False].drop_keys == ["*.customer"]
+    assert rules["organization", True].tool_calls == "drop"
+    assert (rules["team", False].tool_calls, rules["team", False].input) == ("capture", "")
+    assert verbs(applied(PRIVATE, {})) == {"unchanged"}
+    found = mistakes(PRIVATE.replace("EMP-", "(?=x)"), {})
+    assert "secret_patterns" in str(found)

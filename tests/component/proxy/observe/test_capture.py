@@ -1,6 +1,6 @@
 """Prompts and answers beside the relay: kept as the key says and in no other case; attribution of calls."""
 
-from dataclasses import fields
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from proxy import capture
-from proxy.bundle import Bundle
+from rules.privacy import MODES, NOTHING_DROPPED, PLACEHOLDER, Cleaner, Privacy
 from tests.component.proxy.pipeline.site import Site, chat, message, site
 
 pytestmark = pytest.mark.trio
@@ -22,11 +22,13 @@ CALLS = [
 ]
 
 
-def keep(here: Site, mode: str, is_traced: bool = False) -> None:
-    """Let the one key keep what the mode says."""
+def keep(
+    here: Site, mode: str, is_traced: bool = False, privacy: Privacy = NOTHING_DROPPED
+) -> None:
+    """Let the one key keep what the mode says and privacy leaves."""
     old = here.keyring.bundle
-    values = {f.name: getattr(old, f.name) for f in fields(old)}
-    here.keyring.bundle = Bundle(**(values | {"capture": mode, "is_traced": is_traced}))
+    changed = {"capture": mode, "is_traced": is_traced, "privacy": Cleaner(privacy)}
+    here.keyring.bundle = replace(old, **changed)
 
 
 def said(text: str) -> list[dict[str, Any]]:
@@ -188,3 +190,42 @@ async def test_malformed_metadata_is_left_out_and_refuses_nothing(metadata) -> N
         sent = await here.post("/v1/chat/completions", chat(), x_langwatch_metadata=metadata)
         assert (await sent.read()).status == 200
         assert "metadata" not in (await here.the_settlement()).get("facts", {})
+
+
+@pytest.mark.parametrize("mode", ["strip_all", "strip_io"])
+@pytest.mark.parametrize(("path", "body", "more"), CALLS[::3])
+async def test_what_privacy_drops_never_reaches_the_spool(mode, path, body, more) -> None:
+    async with site() as here:
+        keep(here, "raw", is_traced=True, privacy=Privacy(MODES[mode]))
+        text = body(messages=said(CANARY), stop_sequences=[CANARY], **more)
+        got = await (
+            await here.post(path, text, x_langwatch_metadata=f'{{"note": "{CANARY}"}}')
+        ).read()
+        assert got.status == 200
+        kept = await contents(here)
+        settled = await here.the_settlement()
+        assert settled["input_tokens"] > 0, "what was used is counted all the same"
+        if mode == "strip_all":
+            assert kept == []
+            assert settled["facts"]["capture"] == "metadata"
+            assert CANARY not in orjson.dumps(here.lines).decode()
+            spool = b"".join(p.read_bytes() for p in here.spool_dir.iterdir())
+            assert CANARY.encode() not in spool
+        else:
+            placeholder = [{"type": "text", "content": PLACEHOLDER}]
+            assert orjson.loads(kept[0]["input_messages"])[0]["parts"] == placeholder
+            assert orjson.loads(kept[0]["output_messages"])[0]["parts"] == placeholder
+            assert CANARY not in orjson.dumps(kept).decode()
+        assert here.gateway.captures._used_bytes == 0
+
+
+async def test_fields_and_patterns_of_privacy_are_dropped_in_raw_mode_too() -> None:
+    async with site() as here:
+        privacy = Privacy(drop_keys=("ssn",), secret_patterns=(r"EMP-\d+",))
+        keep(here, "raw", privacy=privacy)
+        text = f'{{"ssn": "{CANARY}", "other": "EMP-42 stays a person"}}'
+        await (await here.post("/v1/chat/completions", chat(messages=said(text)))).read()
+        [kept] = await contents(here)
+        assert CANARY not in kept["input_messages"]
+        assert "EMP-42" not in kept["input_messages"]
+        assert "stays a person" in kept["input_messages"]

@@ -159,12 +159,12 @@ def test_resolves_a_key_to_claims_and_bundle(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("db")
-def test_a_key_without_budgets_is_resolved_in_ten_statements(tmp_path: Path) -> None:
+def test_a_key_without_budgets_is_resolved_in_eleven_statements(tmp_path: Path) -> None:
     made = gateway_site(tmp_path)
     key_of(made)
     with counted() as statements:
         assert resolve(made).status_code == 200
-    assert len(statements.all()) == 10
+    assert len(statements.all()) == 11
 
 
 @pytest.mark.usefixtures("sqlite_db")

@@ -21,6 +21,7 @@ from core.authoring import (
     custom_roles,
     increases,
     people,
+    privacy,
     projects,
     teams,
     virtual_keys,
@@ -31,6 +32,7 @@ from core.authoring.budgets import NewBudget
 from core.authoring.custom_roles import NewRole
 from core.authoring.increases import NewIncrease
 from core.authoring.people import NewUser
+from core.authoring.privacy import NewPrivacyRule
 from core.authoring.virtual_keys import NewVirtualKey
 from core.clock import utcnow
 from core.database import connection, database
@@ -78,6 +80,8 @@ class Cast:
         self.budget = budgets.create(actor, budget, now)
         more = NewIncrease(self.budget.id, 2 * 10**9, None, "More.", "Ada")
         self.increase = increases.create(actor, more, now)
+        rule = NewPrivacyRule("project", org.project.id, {"input": "drop"})
+        self.privacy_rule = privacy.create(actor, rule, now)
         self.crm = projects.create(org.actor, "CRM", "crm", self.sales.id, utcnow())
 
     def person(self, permissions: frozenset[str], scope: str, scope_id: str) -> User:
@@ -108,6 +112,8 @@ class Cast:
         org = self._made.org
         ids = {"team_id": org.team.id, "project_id": org.project.id, "key_id": self.key.id}
         ids |= {"budget_id": self.budget.id, "increase_id": self.increase.id}
+        if "/privacy/" in rule.rule:
+            ids["rule_id"] = self.privacy_rule.id
         text = re.sub(r"<any\((\w+)[^>]*>", r"\1", rule.rule)
         return re.sub(r"<(?:\w+:)?(\w+)>", lambda found: ids.get(found[1], "none"), text)
 

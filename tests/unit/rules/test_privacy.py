@@ -1,0 +1,220 @@
+"""The cascade of privacy rules, and what they leave of texts, spans, logs and webhook bodies."""
+
+from typing import Any
+
+import orjson
+import pytest
+
+from core import otlp
+from core.otlp_encoding import JSON_TYPE, encoded
+from rules.patterns import BadPattern
+from rules.privacy import (
+    CATEGORIES,
+    FULL,
+    IDLE,
+    PLACEHOLDER,
+    STRIP_ALL,
+    STRIP_IO,
+    Cleaner,
+    Place,
+    Privacy,
+    Rule,
+    from_json,
+    resolve,
+)
+from rules.telemetry_events import TelemetryRecord
+from rules.telemetry_privacy import category_of, cleaned_body, cleaned_record, is_metadata
+
+CANARY = "canary 31415 of a prompt"
+HERE = Place("org", "eng", "web", "research")
+ORG, DEPARTMENT, TEAM, PROJECT = (
+    ("organization", "org"),
+    ("department", "research"),
+    ("team", "eng"),
+    ("project", "web"),
+)
+
+
+def rule(at: tuple[str, str], is_personal_only: bool = False, **choices: str) -> Rule:
+    return Rule(*at, choices, is_personal_only)
+
+
+@pytest.mark.parametrize(
+    ("rules", "drops"),
+    [
+        ([], ""),
+        ([rule(ORG, input="drop")], "input"),
+        ([rule(ORG, input="drop"), rule(PROJECT, input="capture")], ""),
+        ([rule(ORG, input="capture"), rule(TEAM, input="drop")], "input"),
+        ([rule(TEAM, input="drop"), rule(DEPARTMENT, input="capture")], ""),
+        ([rule(DEPARTMENT, input="drop"), rule(PROJECT, output="drop")], "input output"),
+        ([rule(TEAM, input="", output="drop"), rule(ORG, input="drop")], "input output"),
+        ([rule(("team", "other"), input="drop"), rule(("project", "other"), output="drop")], ""),
+        ([rule(ORG, is_personal_only=True, input="drop")], ""),
+        ([rule(ORG, input="sideways")], "input"),
+    ],
+)
+def test_the_narrowest_rule_that_says_anything_decides_each_category(
+    rules: list[Rule], drops: str
+) -> None:
+    for order in (rules, rules[::-1]):
+        assert resolve(FULL, order, HERE).drops == set(drops.split())
+
+
+def test_a_rule_for_personal_projects_goes_before_its_scopes_other_rule_and_only_there() -> None:
+    rules = [rule(ORG, input="drop"), rule(ORG, is_personal_only=True, input="capture")]
+    personal = Place("org", "mine", "workspace", "research", is_personal=True)
+    assert resolve(FULL, rules, HERE).drops == {"input"}
+    assert resolve(FULL, rules, personal).drops == set()
+    assert resolve(FULL, [*rules, rule(DEPARTMENT, input="drop")], personal).drops == {"input"}
+
+
+def test_what_the_organisations_mode_drops_no_rule_brings_back() -> None:
+    everything = rule(PROJECT, **dict.fromkeys(CATEGORIES, "capture"))
+    assert resolve(STRIP_IO, [everything], HERE).drops == {"input", "output"}
+    assert resolve(STRIP_ALL, [everything], HERE).drops == set(CATEGORIES)
+    assert resolve("a mode of next year", [], HERE).drops == set(CATEGORIES)
+
+
+def test_fields_and_patterns_of_all_rules_that_apply_add_up_and_travel() -> None:
+    rules = [
+        Rule(*ORG, drop_keys=("ssn",), secret_patterns=("A+",)),
+        Rule(*PROJECT, drop_keys=("iban", "ssn")),
+        Rule("project", "other", drop_keys=("elsewhere",)),
+    ]
+    found = resolve(FULL, rules, HERE)
+    assert (found.drop_keys, found.secret_patterns) == (("iban", "ssn"), ("A+",))
+    assert from_json(found.as_json()) == found
+    assert Privacy().as_json() == {}
+    assert from_json({"drops": ["a category of next year"]}).drops == set(CATEGORIES)
+
+
+def test_values_lose_named_fields_and_what_patterns_find() -> None:
+    cleaner = Cleaner(Privacy(drop_keys=("*_ssn",), secret_patterns=(r"EMP-\d{4}", r"(a)(b)c")))
+    value = {"user_ssn": "1", "deep": [{"text": "I am EMP-1234, abc", "n": 7, "x_ssn": {"a": 1}}]}
+    assert cleaner.value(value) == {
+        "user_ssn": PLACEHOLDER,
+        "deep": [{"text": "I am [REDACTED], [REDACTED]", "n": 7, "x_ssn": PLACEHOLDER}],
+    }
+    assert orjson.loads(cleaner.json_text('{"a_ssn": 5}')) == {"a_ssn": PLACEHOLDER}
+    assert cleaner.json_text("{not json EMP-0000") == "{not json [REDACTED]"
+    assert cleaner.text("half of a character \ud800 EMP-1111").endswith(PLACEHOLDER)
+    with pytest.raises(BadPattern):
+        Cleaner(Privacy(secret_patterns=("(?=x)",)))
+
+
+@pytest.mark.parametrize(
+    ("name", "category"),
+    [
+        ("gen_ai.input.messages", "input"),
+        ("gen_ai.prompt.0.content", "input"),
+        ("llm.input_messages.3.message.content", "input"),
+        ("input.value", "input"),
+        ("prompt", "input"),
+        ("traceloop.entity.input", "input"),
+        ("gen_ai.output.messages", "output"),
+        ("gen_ai.completion.0.content", "output"),
+        ("ai.response.text", "output"),
+        ("gen_ai.system_instructions", "system"),
+        ("gen_ai.tool.call.arguments", "tool_calls"),
+        ("tool_parameters", "tool_calls"),
+        ("gen_ai.tool.call.id", ""),
+        ("gen_ai.usage.input_tokens", ""),
+        ("input_tokens", ""),
+        ("prompt_length", ""),
+        ("gen_ai.system", ""),
+        ("gen_ai.request.model", ""),
+        ("user.email", ""),
+        ("cost_usd", ""),
+    ],
+)
+def test_names_belong_to_the_category_of_whose_words_they_hold(name: str, category: str) -> None:
+    assert category_of(name) == category
+    if not category:
+        assert is_metadata(name, "12.5")
+
+
+def record(**more: Any) -> TelemetryRecord:
+    attributes = {
+        "gen_ai.request.model": "gpt-5",
+        "gen_ai.usage.input_tokens": 12,
+        "gen_ai.usage.cost_usd": 0.25,
+        "user.email": "ada@acme.test",
+        "gen_ai.input.messages": f'[{{"content": "{CANARY}"}}]',
+        "gen_ai.output.messages": CANARY,
+        "gen_ai.system_instructions": CANARY,
+        "gen_ai.tool.call.arguments": {"path": CANARY},
+        "acme.notes": CANARY,
+        "acme.list": ["fine", CANARY],
+    }
+    return TelemetryRecord("chat", attributes, {"service.name": "cli"}, "a" * 32, "b" * 16, **more)
+
+
+def test_strip_all_leaves_nothing_but_metadata_and_that_whole() -> None:
+    for is_log, body in ((False, None), (True, CANARY), (True, {"text": CANARY})):
+        kept = cleaned_record(
+            record(is_log=is_log, body=body), Cleaner(resolve(STRIP_ALL, [], HERE))
+        )
+        assert CANARY not in repr(kept)
+        assert kept.attributes["gen_ai.request.model"] == "gpt-5"
+        assert kept.attributes["gen_ai.usage.input_tokens"] == 12
+        assert kept.attributes["gen_ai.usage.cost_usd"] == 0.25
+        assert kept.attributes["user.email"] == "ada@acme.test"
+        assert kept.attributes["acme.notes"] == kept.attributes["acme.list"] == PLACEHOLDER
+        assert (kept.trace_id, kept.span_id, kept.resource) == (
+            "a" * 32,
+            "b" * 16,
+            record().resource,
+        )
+
+
+def test_strip_io_leaves_what_is_neither_question_nor_answer() -> None:
+    kept = cleaned_record(record(), Cleaner(resolve(STRIP_IO, [], HERE)))
+    dropped = {name for name, value in kept.attributes.items() if value == PLACEHOLDER}
+    assert dropped == {"gen_ai.input.messages", "gen_ai.output.messages"}
+    assert cleaned_record(record(), IDLE) == record()
+
+
+def test_a_log_that_goes_by_what_it_says_loses_its_name_too() -> None:
+    cleaner = Cleaner(resolve(STRIP_IO, [], HERE))
+    said = TelemetryRecord(CANARY, {}, {}, is_log=True, body=CANARY)
+    assert CANARY not in repr(cleaned_record(said, cleaner))
+    named = TelemetryRecord(
+        "claude_code.api_request", {"event.name": "e"}, {}, is_log=True, body="e"
+    )
+    assert cleaned_record(named, cleaner) == named
+
+
+def test_of_a_webhook_numbers_and_known_metadata_stay_and_of_other_bodies_nothing() -> None:
+    body = orjson.dumps(
+        {"id": "evt_1", "user": "ada", "tokens": 5, "prompt": CANARY, "x": {"note": [CANARY, True]}}
+    )
+    kept = orjson.loads(cleaned_body(body, Cleaner(resolve(STRIP_IO, [], HERE))))
+    assert kept == {
+        "id": "evt_1",
+        "user": "ada",
+        "tokens": 5,
+        "prompt": PLACEHOLDER,
+        "x": {"note": [PLACEHOLDER, True]},
+    }
+    strip = Cleaner(resolve(STRIP_ALL, [], HERE))
+    assert cleaned_body(CANARY.encode(), strip) == PLACEHOLDER.encode()
+    assert cleaned_body(body, IDLE) is body
+    only_keys = Cleaner(Privacy(drop_keys=("prompt",)))
+    assert orjson.loads(cleaned_body(body, only_keys)) == orjson.loads(body) | {
+        "prompt": PLACEHOLDER
+    }
+
+
+@pytest.mark.parametrize("signal", [otlp.TRACES, otlp.LOGS])
+def test_records_are_read_again_as_they_were_written(signal: str) -> None:
+    is_log = signal == otlp.LOGS
+    told = record(
+        is_log=is_log,
+        body={"a": [1, 2.5, True, None, "x"]} if is_log else None,
+        start_ns=1_700_000_000_000_000_000,
+        end_ns=0 if is_log else 1_700_000_001_000_000_000,
+        is_error=True,
+        parent_span_id="" if is_log else "c" * 16,
+    )
+    assert otlp.records(signal, encoded(signal, [told, told]), JSON_TYPE) == [told, told]

@@ -1,0 +1,81 @@
+"""Reads what privacy rules and retention policies stand at: names of scopes, and those that a viewer may choose."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from core.models import Department, Project, Team
+from rules.permissions import Place
+from webapp.callers import Viewer
+
+Scopes = list[tuple[str, str]]
+
+
+def labels(organization_id: str) -> dict[tuple[str, str], str]:
+    """Return what every scope is called, archived ones too; three statements."""
+    found = {("organization", organization_id): "Whole organisation"}
+    kinds: tuple[tuple[str, Any], ...] = (
+        ("department", Department),
+        ("team", Team),
+        ("project", Project),
+    )
+    for scope, model in kinds:
+        rows = model.select(model.id, model.name).where(model.organization_id == organization_id)
+        found |= {(scope, row.id): f"{scope.capitalize()} {row.name}" for row in rows}
+    return found
+
+
+def places(organization_id: str) -> dict[str, Place]:
+    """Return where each project is; one statement."""
+    rows = Project.select(Project.id, Project.team_id).where(
+        Project.organization_id == organization_id
+    )
+    return {row.id: Place(row.team_id, row.id) for row in rows}
+
+
+def place_at(scope: str, scope_id: str, projects: dict[str, Place]) -> Place:
+    """Return where a permission over a scope must be held. A scope that is not there is held nowhere."""
+    if scope == "team":
+        return Place(scope_id)
+    if scope == "project":
+        return projects.get(scope_id, Place("-", scope_id))
+    return Place()
+
+
+def privacy_scopes(who: Viewer) -> Scopes:
+    """Return where the viewer may write privacy rules, as ``scope:id`` and label; personal projects are their own."""
+    found: Scopes = []
+    organization_id = who.organization_id
+    if who.may("organization:manage"):
+        found.append((f"organization:{organization_id}", "Whole organisation"))
+        rows = Department.select().where(
+            Department.organization_id == organization_id, Department.archived_at.is_null()
+        )
+        found += [
+            (f"department:{row.id}", f"Department {row.name}")
+            for row in rows.order_by(Department.name)
+        ]
+    return found + team_and_project_scopes(who, "team:manage", "project:update")
+
+
+def team_and_project_scopes(who: Viewer, team_permission: str, project_permission: str) -> Scopes:
+    """Return the teams and projects at which the viewer holds a permission, in two statements."""
+    teams = Team.select().where(
+        Team.organization_id == who.organization_id, ~Team.is_personal, Team.archived_at.is_null()
+    )
+    projects = Project.select().where(
+        Project.organization_id == who.organization_id,
+        Project.archived_at.is_null(),
+        Project.kind == "application",
+        ~Project.is_personal | (Project.owner_user_id == who.user_id),
+    )
+    found = [
+        (f"team:{row.id}", f"Team {row.name}")
+        for row in teams.order_by(Team.name)
+        if who.may(team_permission, Place(row.id))
+    ]
+    return found + [
+        (f"project:{row.id}", f"Project {row.name}")
+        for row in projects.order_by(Project.name)
+        if who.may(project_permission, Place(row.team_id, row.id))
+    ]
