@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rules.catalogue import known_models, price_of
-from rules.pricing import FLAT_PRICE, Price, Rates, cost_nanousd
+from rules.pricing import (
+    CHARACTERS,
+    FLAT_PRICE,
+    SECONDS,
+    UNPRICED,
+    Price,
+    Rates,
+    cost_nanousd,
+)
 from rules.usage import Usage
 
 DAY = datetime(2026, 11, 21, tzinfo=UTC)
@@ -82,3 +90,25 @@ def test_an_unknown_model_gets_the_flat_price_and_says_so():
 def test_known_models_are_full_names():
     assert "gpt-4o-mini" in known_models("openai")
     assert not [name for name in known_models("openai") if name.endswith("-")]
+
+
+def test_what_is_billed_by_the_piece_says_its_unit():
+    speech = price_of("openai", "tts-1", DAY, "audio")
+    assert (speech.unit, speech.is_known) == (CHARACTERS, True)
+    assert cost_nanousd(Usage(input_tokens=1_000_000), speech) == 15 * 10**9
+    heard = price_of("openai", "whisper-1", DAY, "audio")
+    assert heard.unit == SECONDS
+    assert cost_nanousd(Usage(input_tokens=3600), heard) == 36 * 10**7
+
+
+def test_pictures_and_sound_have_prices_of_their_own():
+    written, drawn = (price_of("openai", "gpt-image-1.5", DAY, m).base for m in ("", "image"))
+    assert drawn.output_nanousd > written.output_nanousd
+    spoken, said = (price_of("openai", "gpt-4o-transcribe", DAY, m).base for m in ("", "audio"))
+    assert said.input_nanousd > spoken.input_nanousd
+
+
+def test_what_has_no_price_is_not_known():
+    assert not UNPRICED.is_known
+    assert not FLAT_PRICE.is_known
+    assert cost_nanousd(Usage(1000, 1000), UNPRICED) == 0
