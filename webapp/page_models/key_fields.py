@@ -103,6 +103,12 @@ class KeyForm:
     fields: KeyFields
     arrange: str
 
+    @property
+    def has_room(self) -> bool:
+        """Say whether more providers could be chosen than there are places for."""
+        places = self.fields.providers
+        return len(places) < min(len(places[0].options) - 1, PROVIDERS)
+
     def is_open(self, part: Sequence[Field]) -> bool:
         """Say whether a fold holds something to see: a value, or an error."""
         quiet: tuple[Any, ...] = ("", [], KEEP, None)
@@ -221,8 +227,9 @@ def _checks(choices: KeyChoices, row: VirtualKey | None) -> tuple[Field, ...]:
         found.append(
             Field("guardrails", "Guardrails", "checks", options=choices.guardrails, required=False)
         )
-    help = "Of prompts and answers, where the organisation allows it at all."
-    found.append(Field("capture", "Kept", "select", help, modes, required=False))
+    help = "Where the organisation allows it at all."
+    label = "Kept of prompts and answers"
+    found.append(Field("capture", label, "select", help, modes, required=False))
     return tuple(found)
 
 
