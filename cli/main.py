@@ -22,6 +22,11 @@ COMMANDS = {
         "audit",
         "Prove that the audit log was not altered, or read it.",
     ),
+    "person": (
+        "cli.person.command",
+        "person",
+        "Export what is stored about a person, or erase them.",
+    ),
     "secrets": (
         "cli.rotation",
         "secrets",

@@ -19,7 +19,7 @@ from core.sealing import database_sealer
 from core.secret_files import prepare_data_dir, with_control_plane_secrets
 from core.secrets import Sealer
 from core.settings import Settings
-from streamer import anomalies, retention, upkeep
+from streamer import anomalies, erasing, retention, upkeep
 from streamer.alerts import delivery
 from streamer.drain import check_watermark, drain
 from streamer.exporters import sending
@@ -35,6 +35,7 @@ COMPACT_SECONDS = 600.0
 MAINTAIN_SECONDS = 3600.0
 PURGE_SECONDS = 300.0
 RETENTION_SECONDS = 86_400.0
+ERASE_SECONDS = 60.0
 # After a restart the files are tidied soon, but not while the backlog is being drained.
 UPKEEP_DELAY_SECONDS = 60.0
 _LOOK_SECONDS = 1.0
@@ -93,6 +94,9 @@ def jobs(streamer: Streamer, nudge: Callable[[str], None]) -> list[Job]:
         keep_content = timedelta(days=settings.capture_days)
         return retention.forget_expired(writer, now, keep_content, streamer.stopping.is_set).facts()
 
+    def erase_people(now: datetime) -> Mapping[str, Any]:
+        return erasing.erase_waiting(writer, now, streamer.stopping.is_set)
+
     def export_spans(now: datetime) -> Mapping[str, Any]:
         exporter = sending.Exporter(streamer.sealer, settings, streamer.stopping)
         return sending.export_due(exporter, now)
@@ -112,6 +116,7 @@ def jobs(streamer: Streamer, nudge: Callable[[str], None]) -> list[Job]:
         Job("deliver_alerts", DELIVER_SECONDS, deliver_alerts),
         Job(EXPORT_SPANS, EXPORT_SECONDS, export_spans),
         Job("purge_expired", PURGE_SECONDS, purge_expired),
+        Job("erase_people", ERASE_SECONDS, erase_people),
         Job("forget_expired", RETENTION_SECONDS, forget_expired, 3 * delay),
         Job("compact_rollups", COMPACT_SECONDS, compact_rollups, delay),
         Job("maintain_lake", MAINTAIN_SECONDS, maintain_lake, 2 * delay),

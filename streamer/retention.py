@@ -57,6 +57,8 @@ def forget_expired(
             if is_stopping():
                 return forgotten
             forgotten.content += _in_batches(CapturedContent, captures.in_slice(part), is_stopping)
+    if forgotten.events:
+        writer.rewrite()
     is_old = LedgerRow.admitted_at < ledger_floor(now)
     forgotten.ledger = _in_batches(LedgerRow, is_old, is_stopping)
     return forgotten

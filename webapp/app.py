@@ -6,6 +6,7 @@ from flask import Flask
 
 from core.clock import utcnow
 from core.settings import GATEWAY_MENU_FLAG, GOVERNANCE_FLAG, Settings
+from rules.persona import shows_govern
 from webapp.access import install_access, visitor
 from webapp.csrf import csrf_token
 from webapp.faults import install_faults
@@ -46,10 +47,10 @@ def current_shell() -> Shell:
     if person is None:
         return Shell.signed_out(csrf_token())
     state = control_plane()
-    governs = (
-        state.settings.flag(GOVERNANCE_FLAG)
-        and person.may("organization:manage")
-        and is_governance_active(state.lake, person.organization_id, utcnow())
+    governs = shows_govern(
+        state.settings.flag(GOVERNANCE_FLAG),
+        person.may("organization:manage"),
+        lambda: is_governance_active(state.lake, person.organization_id, utcnow()),
     )
     return Shell(
         organization_name=person.organization_name,

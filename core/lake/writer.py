@@ -135,6 +135,13 @@ class LakeWriter:
             run("CALL ducklake_cleanup_old_files('lake', older_than => $before)", before)
             run("CALL ducklake_delete_orphaned_files('lake', older_than => $before)", before)
 
+    def rewrite(self) -> None:
+        """Write files anew that hold deleted or changed rows, however few; old ones go with their snapshots."""
+        with self._lock:
+            self._connection.execute(
+                "CALL ducklake_rewrite_data_files('lake', delete_threshold => 0.0)"
+            )
+
     def close(self) -> None:
         """Let the lake go, so that another process may write. May be called twice."""
         with self._lock:

@@ -1,6 +1,7 @@
 """The entities of the control database. Each module holds one concern's tables and the queries on them."""
 
 from core.models.capturing import CapturedContent
+from core.models.erasing import Erasure
 from core.models.gateway import ChangeEvent, Provider, VirtualKey
 from core.models.governance import AlertDelivery, Anomaly, AnomalyRule, IngestionSource
 from core.models.guarding import CacheRule, Guardrail, PolicyRuleSet
@@ -61,6 +62,7 @@ ALL_MODELS = (
     CapturedContent,
     PrivacyRule,
     RetentionPolicy,
+    Erasure,
 )
 
 __all__ = [
@@ -77,6 +79,7 @@ __all__ = [
     "ChangeEvent",
     "CustomRole",
     "Department",
+    "Erasure",
     "ExternalIdentity",
     "Group",
     "GroupMember",

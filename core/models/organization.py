@@ -35,6 +35,8 @@ class User(Model):
     session_epoch = IntegerField(default=0)
     failed_sign_ins = IntegerField(default=0)
     locked_until = UtcField(null=True)
+    landing = TextField(default="auto")
+    """Where the start address leads: auto, personal, project or governance."""
     created_at = UtcField()
     deactivated_at = UtcField(null=True)
 

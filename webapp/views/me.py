@@ -17,10 +17,11 @@ from core.secrets import Secret
 from webapp import sessions
 from webapp.access import load_viewer, signed_in, viewer
 from webapp.forms import save, sent_version, show_form, show_page, typed
-from webapp.page_models.settings_pages import Field, FormPage, SettingsPage, Table
+from webapp.page_models.settings_pages import Cell, Field, FormPage, Row, SettingsPage, Table
 from webapp.pages import see
 from webapp.queries import directory
 from webapp.views import api_keys
+from webapp.views.person_data import OWN_FILE
 
 blueprint = Blueprint("me", __name__)
 HERE = "/me/settings"
@@ -52,15 +53,21 @@ def show() -> Response:
         f"How you are known at {who.organization_name}.",
         HERE,
         utcnow(),
-        (keys,),
+        (keys, _own_data()),
         actions=(
             ("Edit", f"{HERE}/edit", False),
             ("Password", f"{HERE}/password", False),
+            ("Landing page", f"{HERE}/landing", False),
             ("Sign out everywhere", f"{HERE}/sessions", False),
         ),
         facts=facts,
     )
     return show_page(page)
+
+
+def _own_data() -> Table:
+    file = Cell("Everything stored about you", href=OWN_FILE, note="A zip of JSON lines")
+    return Table("own-data", "Your data", ("File",), (Row("own-data-file", (file,)),), "")
 
 
 @blueprint.get(f"{HERE}/edit")

@@ -193,7 +193,7 @@ def _row(
     path = f"{HERE}/{row.user_id}"
     is_on = row.disabled_at is None
     cells = (
-        Cell(row.name, note=row.email),
+        Cell(row.name, href=f"{path}/data", note=row.email),
         Cell(row.role.capitalize(), "badge", _TONES.get(row.role, "")),
         Cell("" if teams else "–", badges=tuple((f"{n} · {r}", "") for n, r in teams[:4])),
         Cell(departments.get(row.department_id or "", "Unassigned")),

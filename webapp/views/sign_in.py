@@ -11,11 +11,12 @@ from core.authoring import sign_in_connections
 from core.authoring.passwords import authenticate
 from core.clock import utcnow
 from core.secrets import Secret
-from core.settings import GOVERNANCE_FLAG
+from rules.persona import home_of
 from webapp import sessions
 from webapp.access import Viewer, load_viewer, public, signed_in, viewer, visitor
 from webapp.page_models.sign_in import HomePage, SignInPage
 from webapp.pages import respond
+from webapp.queries.persona import standing_of
 from webapp.security import client_ip
 from webapp.state import control_plane
 
@@ -30,8 +31,8 @@ def start() -> Response:
     person = visitor()
     if person is None:
         return _go("/sign-in")
-    is_on = control_plane().settings.flag(GOVERNANCE_FLAG)
-    return _go("/governance" if is_on and person.may("governance:view") else "/home")
+    state = control_plane()
+    return _go(home_of(standing_of(person, state.settings, state.lake, utcnow())))
 
 
 @blueprint.get("/home")
