@@ -13,7 +13,7 @@ from core.secrets import Secret
 from proxy.bundle import Bundle, GuardrailBinding
 from proxy.transport.dial import Target
 from rules.cache_mode import CacheMode, CacheRule, KeyTraits, rules_for
-from rules.guardrails.types import DIRECTIONS, Guard, guard_of
+from rules.guardrails.types import DIRECTIONS, Guard, guard_of, wanted_in
 from rules.policy import Policy, policy_of
 
 LOG = logging.getLogger(__name__)
@@ -89,10 +89,9 @@ def _guards(bundle: Bundle) -> dict[str, tuple[Check, ...]]:
     by_id = {binding.id: _check(bundle, binding) for binding in bundle.guardrails}
     found: dict[str, tuple[Check, ...]] = {}
     for direction in DIRECTIONS:
-        wanted = [b.id for b in bundle.guardrails if b.is_automatic and direction in b.directions]
-        wanted += [i for i in named.get(direction, ()) if i in by_id]
+        wanted = wanted_in(direction, bundle.guardrails, named)
         if wanted:
-            found[direction] = tuple(by_id[i] for i in dict.fromkeys(wanted))
+            found[direction] = tuple(by_id[i] for i in wanted)
     return found
 
 

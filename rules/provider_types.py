@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 SANDBOX = "sandbox"
 SANDBOX_URL = "sandbox://"
+SANDBOX_MODELS = ("sandbox-small", "sandbox-large")
 
 
 class Proof(enum.Enum):

@@ -4,9 +4,10 @@ from core.fault import Refused
 from proxy.dialects.event_stream import EventSplitter, data_of
 from proxy.guarding.events import Reader
 from proxy.guarding.judge import Judge
-from proxy.guarding.texts import Text, Unreadable, answer_texts, parsed, with_texts
+from proxy.guarding.texts import with_texts
 from proxy.splice_at import Path
 from rules.guardrails.hold_back import HoldBack, Released, TooMuchHeld
+from rules.guardrails.texts import Text, Unreadable, answer_texts, parsed
 
 MAX_EVENT_BYTES = 4 * 1024 * 1024
 MAX_BODY_BYTES = 32 * 1024 * 1024

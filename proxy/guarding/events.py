@@ -6,9 +6,9 @@ One reader a dialect. What a reader does not know by its form is looked at as a 
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any, NamedTuple
 
-from proxy.guarding.texts import ANSWER_PLACES, Text, leaves, parsed
 from proxy.splice_at import Path
 from rules.guardrails.hold_back import Piece
+from rules.guardrails.texts import ANSWER_PLACES, Text, leaves, parsed
 
 Pieces = list[Piece[Path]]
 _ARGUMENTS = ("arguments", "input", "partial_json")

@@ -9,10 +9,10 @@ from typing import Any
 from core.fault import Fault, Refused
 from proxy.checks import Check
 from proxy.guarding.evaluator import EvaluatorAway, Question, ask
-from proxy.guarding.texts import Text
 from proxy.transport.upstream import UpstreamPool
 from rules.guardrails.hold_back import Window
 from rules.guardrails.matches import Match, Verdict, merged, redacted
+from rules.guardrails.texts import Text
 from rules.guardrails.types import REQUEST, Guard, difference
 
 _MAX_FOUND = 8

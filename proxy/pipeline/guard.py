@@ -14,10 +14,11 @@ from proxy.gateway import Gateway
 from proxy.guarding.answers import BodyGuard, StreamGuard, Withheld
 from proxy.guarding.events import reader_for
 from proxy.guarding.judge import Judge
-from proxy.guarding.texts import Text, Unreadable, request_texts, with_texts
+from proxy.guarding.texts import with_texts
 from proxy.pipeline.call import Call, Converter
 from proxy.routes import Guard
 from proxy.transport.faults import LeashPulled
+from rules.guardrails.texts import Text, Unreadable, request_texts
 from rules.guardrails.types import REQUEST, RESPONSE, STREAM_CHUNK
 
 LARGE_BYTES = 1024 * 1024

@@ -25,8 +25,9 @@ from proxy.providers import (
 )
 from proxy.providers.provider import Provider
 from proxy.providers.sandbox_script import Script, script_of
+from rules.provider_types import SANDBOX_MODELS
 
-MODELS = ("sandbox-small", "sandbox-large")
+MODELS = SANDBOX_MODELS
 _WHOLE: dict[str, Callable[[Script], dict[str, Any]]] = {
     "chat": sandbox_openai.chat,
     "completions": sandbox_openai.completion,

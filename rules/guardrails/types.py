@@ -1,9 +1,9 @@
 """The types of guardrail: which settings each takes, and how its settings become a search. Calls no evaluator."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import re2
@@ -256,6 +256,32 @@ def guard_of(row: Mapping[str, Any]) -> Guard:
         None if build is None else build(settings),
         *window_of(type_, settings),
     )
+
+
+class Attached(Protocol):
+    """A guardrail as far as it matters where it looks."""
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+
+    @property
+    def directions(self) -> Sequence[str]:
+        """What it can look at."""
+
+    @property
+    def is_automatic(self) -> bool:
+        """It applies without being named by a key."""
+
+
+def wanted_in(
+    direction: str, guardrails: Sequence[Attached], named: Mapping[str, Sequence[str]]
+) -> list[str]:
+    """Return the ids of those that look at a direction, in order: the automatic ones, then those a key names."""
+    known = {one.id for one in guardrails}
+    wanted = [one.id for one in guardrails if one.is_automatic and direction in one.directions]
+    wanted += [each for each in named.get(direction, ()) if each in known]
+    return list(dict.fromkeys(wanted))
 
 
 def difference(before: str, after: str) -> list[Match]:

@@ -5,8 +5,9 @@ import json
 import pytest
 from hypothesis import given
 
-from proxy.guarding.texts import Unreadable, answer_texts, request_texts, with_texts
+from proxy.guarding.texts import with_texts
 from proxy.splice_at import edited, with_member, with_values
+from rules.guardrails.texts import Unreadable, answer_texts, request_texts
 from tests.unit.proxy.test_splice import STYLES, VALUES, written
 
 REQUESTS = {
