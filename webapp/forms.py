@@ -6,7 +6,7 @@ A refusal about fields is shown beside them (422); a stale save is told what cha
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -72,20 +72,27 @@ def save(
 
 def show_refused(form: FormPage, refused: Refused) -> Response:
     """Answer a refused form with 422 or 409; any other refusal is not the form's to answer and is raised on."""
+    return show_form(told(form, refused), refused.fault.status)
+
+
+def told(
+    form: FormPage,
+    refused: Refused,
+    by_control: Callable[[Mapping[str, str]], dict[str, str]] = dict,
+) -> FormPage:
+    """Return a form with why it was refused: complaints beside its controls, or what changed since it was opened.
+
+    ``by_control`` puts complaints under the names of the controls. Any other refusal is raised on.
+    """
     if refused.fault is Fault.VALIDATION_ERROR:
-        errors = refused.facts.get("errors", {})
-        found = dict(errors) if isinstance(errors, dict) else {"form": refused.message}
-        return show_form(replace(form, errors=found), refused.fault.status)
+        errors: Any = refused.facts.get("errors", {})
+        found = by_control(errors) if isinstance(errors, dict) else {"form": refused.message}
+        return replace(form, errors=found)
     if refused.fault is Fault.CONFLICT and "version" in refused.facts:
-        return show_form(stale(form, refused), refused.fault.status)
+        changes: Any = refused.facts.get("changes", [])
+        lines = [_in_words(change) for change in changes]
+        return replace(form, is_stale=True, version=str(refused.facts["version"]), changes=lines)
     raise refused
-
-
-def stale(form: FormPage, refused: Refused) -> FormPage:
-    """Return a form with what changed since it was opened; saving it again is saving over that."""
-    changes: Any = refused.facts.get("changes", [])
-    told = [_in_words(change) for change in changes]
-    return replace(form, is_stale=True, version=str(refused.facts["version"]), changes=told)
 
 
 def done(endpoint: str, **values: str) -> Response:

@@ -31,3 +31,9 @@ def label(scope: str, scope_id: str, names: Names) -> str:
     if scope == ORGANIZATION:
         return WHOLE
     return names.get((scope, scope_id), f"{scope.capitalize()} {scope_id}")
+
+
+def errors_by_control(errors: Mapping[str, str]) -> dict[str, str]:
+    """Return complaints under the names of the controls: those about a scope are about the choice."""
+    names = {"scope": "applies_to", "scope_id": "applies_to"}
+    return {names.get(name, name): sentence for name, sentence in errors.items()}

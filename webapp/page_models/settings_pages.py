@@ -115,6 +115,8 @@ class SettingsPage:
     trail: tuple[tuple[str, str], ...] = ()
     actions: tuple[tuple[str, str, bool], ...] = ()
     """Label, address and whether it is the main one; each opens a form in the drawer."""
+    links: tuple[tuple[str, str], ...] = ()
+    """Label and address of other pages that belong to this one."""
     facts: tuple[tuple[str, str], ...] = ()
     search_label: str = ""
     choices: tuple[tuple[str, str, bool], ...] = ()

@@ -60,6 +60,10 @@ GATEWAY_TABS = (
     ("/settings/virtual-keys", "Virtual keys", "virtualKeys:view", True),
     ("/settings/providers", "Providers", "modelProviders:view", False),
     ("/settings/routing-policies", "Routing policies", "routingPolicies:view", False),
+    ("/settings/policy-rules", "Policy rules", "routingPolicies:view", False),
+    ("/settings/guardrails", "Guardrails", "gatewayGuardrails:view", False),
+    ("/settings/cache-rules", "Cache rules", "gatewayCacheRules:view", False),
+    ("/settings/trace-destinations", "Trace destinations", "organization:view", False),
 )
 """They stand in the place of the settings' on the gateway's own pages."""
 PEOPLE_PATHS = (
@@ -98,6 +102,12 @@ SECTIONS = (
             NavEntry("Budgets", "/gateway/budgets", "bucket", "gatewayBudgets:view", anywhere=True),
             NavEntry(
                 "Routing policies", "/settings/routing-policies", "route", "routingPolicies:view"
+            ),
+            NavEntry("Policy rules", "/settings/policy-rules", "check", "routingPolicies:view"),
+            NavEntry("Guardrails", "/settings/guardrails", "eye", "gatewayGuardrails:view"),
+            NavEntry("Cache rules", "/settings/cache-rules", "pull", "gatewayCacheRules:view"),
+            NavEntry(
+                "Trace destinations", "/settings/trace-destinations", "pulse", "organization:view"
             ),
         ),
         pill="Beta",

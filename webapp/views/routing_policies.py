@@ -14,7 +14,7 @@ from core.clock import utcnow
 from core.fault import Fault, Refused
 from core.models import RoutingPolicy
 from webapp.access import requires, viewer
-from webapp.forms import DRAWER, done, sent_version, show_form, show_page, stale, typed
+from webapp.forms import DRAWER, done, sent_version, show_form, show_page, told, typed
 from webapp.page_models import homes
 from webapp.page_models import routing_policies as pages
 from webapp.page_models.routing_policies import HERE, PolicyForm
@@ -190,20 +190,10 @@ def _save(made: PolicyForm, where: tuple[str, str], policy_id: str) -> Response:
         else:
             authoring.create(actor, new, utcnow())
     except Refused as refused:
-        return _show_refused(made, refused)
+        form = told(made.form, refused, homes.errors_by_control)
+        return _show(replace(made, form=form), refused.fault.status)
     flash(f"{new.name} is saved." if policy_id else f"{new.name} is there.", "positive")
     return done("routing_policies.index")
-
-
-def _show_refused(made: PolicyForm, refused: Refused) -> Response:
-    facts: dict[str, Any] = refused.facts
-    if refused.fault is Fault.VALIDATION_ERROR:
-        names = {"scope": "applies_to", "scope_id": "applies_to"}
-        told = {names.get(name, name): text for name, text in facts.get("errors", {}).items()}
-        return _show(replace(made, form=replace(made.form, errors=told)), 422)
-    if refused.fault is Fault.CONFLICT and "version" in facts:
-        return _show(replace(made, form=stale(made.form, refused)), 409)
-    raise refused
 
 
 def _show(made: PolicyForm, status: int = 200) -> Response:
