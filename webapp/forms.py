@@ -89,10 +89,15 @@ def told(
         found = by_control(errors) if isinstance(errors, dict) else {"form": refused.message}
         return replace(form, errors=found)
     if refused.fault is Fault.CONFLICT and "version" in refused.facts:
-        changes: Any = refused.facts.get("changes", [])
-        lines = [_in_words(change) for change in changes]
-        return replace(form, is_stale=True, version=str(refused.facts["version"]), changes=lines)
+        return stale(form, refused)
     raise refused
+
+
+def stale(form: FormPage, refused: Refused) -> FormPage:
+    """Return a form with what changed since it was opened; saving it again is saving over that."""
+    changes: Any = refused.facts.get("changes", [])
+    lines = [_in_words(change) for change in changes]
+    return replace(form, is_stale=True, version=str(refused.facts["version"]), changes=lines)
 
 
 def done(endpoint: str, **values: str) -> Response:
