@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from flask import Response, flash, request
@@ -93,11 +93,29 @@ def told(
     raise refused
 
 
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """What a form is told that was opened before somebody else's change."""
+
+    version: str
+    """The version that saving over it names."""
+    changes: Sequence[ChangedField]
+
+
+def stale_of(refused: Refused) -> Stale | None:
+    """Return what a stale save is told; None for any other refusal."""
+    if refused.fault is not Fault.CONFLICT or "version" not in refused.facts:
+        return None
+    changes: Any = refused.facts.get("changes", [])
+    return Stale(str(refused.facts["version"]), [_in_words(change) for change in changes])
+
+
 def stale(form: FormPage, refused: Refused) -> FormPage:
     """Return a form with what changed since it was opened; saving it again is saving over that."""
-    changes: Any = refused.facts.get("changes", [])
-    lines = [_in_words(change) for change in changes]
-    return replace(form, is_stale=True, version=str(refused.facts["version"]), changes=lines)
+    found = stale_of(refused)
+    if found is None:
+        raise refused
+    return replace(form, is_stale=True, version=found.version, changes=found.changes)
 
 
 def done(endpoint: str, **values: str) -> Response:

@@ -12,6 +12,7 @@ from core.authoring.actor import Actor
 from core.authoring.record import Target, audited, change, snapshot
 from core.authoring.scopes import scope_error
 from core.authoring.validation import Complaints, description_error, name_error, not_found
+from core.authoring.versions import hold
 from core.ids import new_id
 from core.models import AnomalyRule
 from core.secrets import Sealer
@@ -70,11 +71,20 @@ def differences(actor: Actor, row: AnomalyRule, wanted: NewRule, sealer: Sealer)
 
 
 def update(
-    actor: Actor, rule_id: str, wanted: NewRule, sealer: Sealer, now: datetime
+    actor: Actor,
+    rule_id: str,
+    wanted: NewRule,
+    sealer: Sealer,
+    now: datetime,
+    expected: str | None = None,
 ) -> AnomalyRule:
-    """Make a rule what is wanted; nothing is written when nothing differs. Raises Refused."""
+    """Make a rule what is wanted; nothing is written when nothing differs. Raises Refused.
+
+    ``expected`` is the version that the change was made from: a newer state raises CONFLICT.
+    """
     with change():
         row = find(actor.organization_id, rule_id)
+        hold(row, expected, Target("", "anomaly_rule", row.id))
         if not differences(actor, row, wanted, sealer):
             return row
         found = _check(actor, wanted, own_id=row.id)

@@ -9,6 +9,7 @@ from core.authoring.reach import reach_of
 from core.authoring.record import Target, announced, audited, change, snapshot
 from core.authoring.scopes import scope_error
 from core.authoring.validation import Complaints, name_error, not_found
+from core.authoring.versions import hold
 from core.changes import Change, ChangeKind
 from core.fault import Fault, Refused
 from core.ids import new_id
@@ -67,10 +68,16 @@ def differences(row: Budget, wanted: NewBudget) -> list[str]:
     return [field for field, value in _columns(wanted).items() if getattr(row, field) != value]
 
 
-def update(actor: Actor, budget_id: str, wanted: NewBudget, now: datetime) -> Budget:
-    """Make a budget what is wanted; nothing is written when nothing differs. Raises Refused."""
+def update(
+    actor: Actor, budget_id: str, wanted: NewBudget, now: datetime, expected: str | None = None
+) -> Budget:
+    """Make a budget what is wanted; nothing is written when nothing differs. Raises Refused.
+
+    ``expected`` is the version that the change was made from: a newer state raises CONFLICT.
+    """
     with change():
         row = find(actor.organization_id, budget_id)
+        hold(row, expected, Target("", "budget", row.id))
         if not differences(row, wanted):
             return row
         complaints = _check(actor, wanted, own_id=row.id)

@@ -10,6 +10,7 @@ from core.authoring.record import Target, audited, change, snapshot
 from core.authoring.rehashing import rehashed
 from core.authoring.scopes import scope_error
 from core.authoring.validation import Complaints, description_error, name_error, not_found
+from core.authoring.versions import hold
 from core.database import connection
 from core.ids import new_id, new_ingestion_secret
 from core.models import IngestionSource
@@ -63,10 +64,16 @@ def differences(row: IngestionSource, wanted: NewSource) -> list[str]:
     return [name for name, value in columns.items() if getattr(row, name) != value]
 
 
-def update(actor: Actor, source_id: str, wanted: NewSource, now: datetime) -> IngestionSource:
-    """Make a source what is wanted; nothing is written when nothing differs. Raises Refused."""
+def update(
+    actor: Actor, source_id: str, wanted: NewSource, now: datetime, expected: str | None = None
+) -> IngestionSource:
+    """Make a source what is wanted; nothing is written when nothing differs. Raises Refused.
+
+    ``expected`` is the version that the change was made from: a newer state raises CONFLICT.
+    """
     with change():
         row = find(actor.organization_id, source_id)
+        hold(row, expected, Target("", "ingestion_source", row.id))
         if not differences(row, wanted):
             return row
         complaints = _check(actor.organization_id, wanted, own_id=row.id)

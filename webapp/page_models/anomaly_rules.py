@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from core.models import AnomalyRule
 from webapp import filters
+from webapp.page_models.settings_pages import ChangedField
 
 SEVERITIES = ("critical", "warning", "info")
 MINUTE_SECONDS = 60
@@ -75,6 +77,12 @@ class RuleForm:
     rule_id: str = ""
     kept_destinations: str = ""
     """What alerts of the edited rule already go to; an empty field keeps it."""
+    version: str = ""
+    """The state that its values came from."""
+    is_stale: bool = False
+    changes: Sequence[ChangedField] = ()
+    """What somebody else changed meanwhile."""
+    now: datetime | None = None
     as_page: bool = True
 
     def value(self, name: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -10,6 +10,7 @@ from core.lake.activity import SourceActivity
 from core.models import IngestionSource
 from rules.activity_events import ActivityEvent
 from rules.source_types import CREATABLE, WEBHOOK
+from webapp.page_models.settings_pages import ChangedField
 from webapp.page_models.source_types import CHOICES, TypeChoice, family_of, type_label
 from webapp.page_models.sources_health import MODES, Health, SourceChip
 
@@ -90,6 +91,12 @@ class SourceForm:
     teams: Mapping[str, str]
     errors: Mapping[str, str] = field(default_factory=dict)
     source_id: str = ""
+    version: str = ""
+    """The state that its values came from."""
+    is_stale: bool = False
+    changes: Sequence[ChangedField] = ()
+    """What somebody else changed meanwhile."""
+    now: datetime | None = None
     as_page: bool = True
 
     def value(self, name: str) -> str:

@@ -7,10 +7,12 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from core.authoring import anomaly_rules as authoring
 from core.authoring.validation import name_error
+from core.authoring.versions import version_of
 from core.clock import utcnow
 from core.fault import Fault, Refused
 from rules.source_types import SOURCE_TYPES
 from webapp.access import requires, viewer
+from webapp.forms import Stale, sent_version, stale_of
 from webapp.page_models import anomaly_rules as pages
 from webapp.pages import asked_fragment, respond, see
 from webapp.queries.rules import live_rules
@@ -86,22 +88,22 @@ def create() -> Response:
 @requires("anomalyRules:manage")
 def edit(rule_id: str) -> Response:
     """Answer with the composer, filled from the rule; its sealed addresses stay out."""
-    return _form(
-        pages.form_values(authoring.find(viewer().organization_id, rule_id)), rule_id=rule_id
-    )
+    row = authoring.find(viewer().organization_id, rule_id)
+    return _form(pages.form_values(row), rule_id=rule_id, version=version_of(row))
 
 
 @blueprint.post(f"{HERE}/<rule_id>/edit")
 @requires("anomalyRules:manage")
 def update(rule_id: str) -> Response:
     """Change a rule; without new destinations it keeps those it has."""
-    values = _typed()
+    values, version, sealer = _typed(), sent_version(), control_plane().sealer
     try:
-        authoring.update(
-            viewer().actor(), rule_id, _new_rule(values, None), control_plane().sealer, utcnow()
-        )
+        wanted = _new_rule(values, None)
+        authoring.update(viewer().actor(), rule_id, wanted, sealer, utcnow(), version)
     except Refused as refused:
-        return _form(values, _errors(refused), rule_id)
+        stale = stale_of(refused)
+        errors = {} if stale else _errors(refused)
+        return _form(values, errors, rule_id, version or "", stale)
     flash(f"{values['name']} is saved.", "positive")
     return _done()
 
@@ -190,7 +192,11 @@ def _scope_label(scope: str, scope_id: str, names: dict[tuple[str, str], str]) -
 
 
 def _form(
-    values: dict[str, str], errors: dict[str, str] | None = None, rule_id: str = ""
+    values: dict[str, str],
+    errors: dict[str, str] | None = None,
+    rule_id: str = "",
+    version: str = "",
+    stale: Stale | None = None,
 ) -> Response:
     kept = authoring.find(viewer().organization_id, rule_id).destinations if rule_id else []
     page = pages.RuleForm(
@@ -199,9 +205,14 @@ def _form(
         errors=errors or {},
         rule_id=rule_id,
         kept_destinations=pages.destination_line(kept) if kept else "",
+        version=stale.version if stale else version,
+        is_stale=stale is not None,
+        changes=stale.changes if stale else (),
+        now=utcnow(),
         as_page=not asked_fragment(DRAWER),
     )
-    return respond("anomaly_rule_form.html", DRAWER, 422 if errors else 200, page=page)
+    status = 409 if stale else 422 if errors else 200
+    return respond("anomaly_rule_form.html", DRAWER, status, page=page)
 
 
 def _done() -> Response:

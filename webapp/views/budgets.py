@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from flask import Blueprint, Response, flash
 
 from core.authoring import budgets as authoring
+from core.authoring.versions import version_of
 from core.clock import utcnow
 from core.fault import Fault, Refused
 from core.models import Budget
@@ -15,7 +16,7 @@ from rules.forecast import forecast, recent_span
 from webapp import filters
 from webapp.access import requires, viewer
 from webapp.burn_down import BurnDown, Course, burn_down
-from webapp.forms import done, show_form, show_refused, typed
+from webapp.forms import done, sent_version, show_form, show_refused, typed
 from webapp.page_models import budgets as pages
 from webapp.page_models.settings_pages import FormPage
 from webapp.pages import respond, see
@@ -111,7 +112,7 @@ def show(budget_id: str) -> Response:
 def edit(budget_id: str) -> Response:
     """Answer with the form, filled from the budget."""
     row = authoring.find(viewer().organization_id, budget_id)
-    return show_form(_form(pages.form_values(row), row))
+    return show_form(_form(pages.form_values(row), row, version_of(row)))
 
 
 @blueprint.post(f"{HERE}/<budget_id>/edit")
@@ -119,12 +120,12 @@ def edit(budget_id: str) -> Response:
 def update(budget_id: str) -> Response:
     """Change a budget."""
     row = authoring.find(viewer().organization_id, budget_id)
-    values = typed(_form({}, row).fields)
+    values, version = typed(_form({}, row).fields), sent_version()
     try:
         wanted = pages.new_budget(values, row)
-        authoring.update(viewer().actor(), budget_id, wanted, utcnow())
+        authoring.update(viewer().actor(), budget_id, wanted, utcnow(), version)
     except Refused as refused:
-        return _refused(_form(values, row), refused)
+        return _refused(_form(values, row, version or ""), refused)
     flash(f"{values['name']} is saved.", "positive")
     return done("budgets.show", budget_id=budget_id)
 
@@ -147,7 +148,7 @@ def archive(budget_id: str) -> Response:
     return see("budgets.index")
 
 
-def _form(values: dict[str, str], row: Budget | None = None) -> FormPage:
+def _form(values: dict[str, str], row: Budget | None = None, version: str = "") -> FormPage:
     organization_id = viewer().organization_id
     is_new = row is None
     fields = pages.form_fields(
@@ -162,7 +163,9 @@ def _form(values: dict[str, str], row: Budget | None = None) -> FormPage:
         )
     here = f"{HERE}/{row.id}"
     caption = "A budget keeps its scope, its provider and its anchor."
-    return FormPage(row.name, f"{here}/edit", here, fields, values, caption, trail="Budgets")
+    return FormPage(
+        row.name, f"{here}/edit", here, fields, values, caption, version=version, trail="Budgets"
+    )
 
 
 def _refused(form: FormPage, refused: Refused) -> Response:

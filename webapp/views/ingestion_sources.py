@@ -8,11 +8,13 @@ from flask import Blueprint, Response, abort, flash, redirect, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from core.authoring import ingestion_sources as authoring
+from core.authoring.versions import version_of
 from core.clock import utcnow
 from core.fault import Fault, Refused
 from core.models import IngestionSource
 from core.secrets import Secret
 from webapp.access import requires, viewer
+from webapp.forms import Stale, sent_version, stale_of
 from webapp.lake import lake_activity
 from webapp.page_models import ingestion_sources as pages
 from webapp.page_models.source_types import (
@@ -110,7 +112,7 @@ def edit(source_id: str) -> Response:
     choice = CHOICES.get(source.type)
     if choice:
         values[choice.field] = str(source.parser_config.get(choice.setting, ""))
-    return _form(values, {}, source_id)
+    return _form(values, {}, source_id, version_of(source))
 
 
 @blueprint.post(f"{HERE}/<source_id>/edit")
@@ -121,9 +123,11 @@ def update(source_id: str) -> Response:
     source = authoring.find(actor.organization_id, source_id)
     values = _typed() | {"type": source.type}
     try:
-        authoring.update(actor, source_id, _wanted(values, source), utcnow())
+        authoring.update(actor, source_id, _wanted(values, source), utcnow(), sent_version())
     except Refused as refused:
-        return _form(values, _errors(refused), source_id)
+        stale = stale_of(refused)
+        errors = {} if stale else _errors(refused)
+        return _form(values, errors, source_id, sent_version() or "", stale)
     flash(f"{values['name']} is saved.", "positive")
     return _done(source_id)
 
@@ -180,15 +184,26 @@ def _errors(refused: Refused) -> dict[str, str]:
     return named
 
 
-def _form(values: dict[str, str], errors: dict[str, str], source_id: str = "") -> Response:
+def _form(
+    values: dict[str, str],
+    errors: dict[str, str],
+    source_id: str = "",
+    version: str = "",
+    stale: Stale | None = None,
+) -> Response:
     page = pages.SourceForm(
         values=values,
         teams=shared_team_names(viewer().organization_id),
         errors=errors,
         source_id=source_id,
+        version=stale.version if stale else version,
+        is_stale=stale is not None,
+        changes=stale.changes if stale else (),
+        now=utcnow(),
         as_page=not asked_fragment(DRAWER),
     )
-    return respond("ingestion_source_form.html", DRAWER, 422 if errors else 200, page=page)
+    status = 409 if stale else 422 if errors else 200
+    return respond("ingestion_source_form.html", DRAWER, status, page=page)
 
 
 def _secret(

@@ -14,7 +14,16 @@ from core.fault import Fault, Refused
 from core.provider_trial import Entered, Tried, try_provider
 from rules.provider_types import TYPES
 from webapp.access import requires, viewer
-from webapp.forms import DRAWER, done, sent_version, show_form, show_page, show_refused, typed
+from webapp.forms import (
+    DRAWER,
+    done,
+    sent_version,
+    show_form,
+    show_page,
+    show_refused,
+    stale_of,
+    typed,
+)
 from webapp.lake import lake_activity
 from webapp.page_models import provider_fields as controls
 from webapp.page_models import providers as pages
@@ -228,10 +237,11 @@ def _show(made: ProviderForm, status: int = 200) -> Response:
 def _show_refused(made: ProviderForm, refused: Refused) -> Response:
     if refused.fault is Fault.VALIDATION_ERROR:
         return _show(_with_errors(made, refused), 422)
-    if refused.fault is Fault.CONFLICT and "version" in refused.facts:
-        stale = replace(made.form, is_stale=True, version=str(refused.facts["version"]))
-        return _show(replace(made, form=stale), 409)
-    raise refused
+    stale = stale_of(refused)
+    if stale is None:
+        raise refused
+    told = replace(made.form, is_stale=True, version=stale.version, changes=stale.changes)
+    return _show(replace(made, form=told), refused.fault.status)
 
 
 def _with_errors(made: ProviderForm, refused: Refused) -> ProviderForm:
