@@ -12,8 +12,12 @@ from dataclasses import dataclass, field
 from core.process import LISTEN_FD, PARENT_FD, READY_FD, WORKER_INDEX
 from core.settings import GATEWAY_MENU_FLAG, GOVERNANCE_FLAG, Settings
 
-# The gateway has no database and opens nothing that the master key sealed, so it is not shown them.
-_HIDDEN_FROM_GATEWAY = ("LANGWATCH_MASTER_KEY", "LW_VIRTUAL_KEY_PEPPER", "DATABASE_URL")
+# The gateway has no database, opens nothing that the master key sealed and sends no mail, so it is not shown these.
+_HIDDEN_FROM_GATEWAY = (
+    *("LANGWATCH_MASTER_KEY", "LANGWATCH_MASTER_KEY_PREVIOUS"),
+    *("LW_VIRTUAL_KEY_PEPPER", "LW_VIRTUAL_KEY_PEPPER_PREVIOUS"),
+    *("LANGWATCH_SMTP_PASSWORD", "DATABASE_URL"),
+)
 
 
 @dataclass(frozen=True, slots=True)

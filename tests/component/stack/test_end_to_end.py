@@ -12,10 +12,10 @@ import pytest
 
 from core.authoring import virtual_keys
 from core.authoring.actor import Actor
-from core.clock import to_ms, utcnow
+from core.clock import utcnow
 from core.models import IngestionSource, VirtualKey
 from core.models.bookkeeping import record
-from tests.component.stack.traffic import chat, message
+from tests.component.stack.traffic import chat, earlier_calls, message
 from tests.provider.handle import FakeProvider
 from tests.stack import Stack, StackOptions, running, wait_until
 from tests.stack_config import (
@@ -239,34 +239,3 @@ def test_a_spend_spike_reaches_slack(
             page = browser.get("/governance").text
     assert "spend doubled" in json.dumps(received[0])
     assert "spend doubled" in page
-
-
-def earlier_calls(key: VirtualKey, seconds_ago: int) -> Iterator[dict[str, Any]]:
-    """Cheap calls of the minutes before, as a gateway would have reported them."""
-    then = to_ms(utcnow()) - seconds_ago * 1000
-    for number in range(6):
-        call_id, at = f"req_{number:030x}", then - number * 10_000
-        yield {
-            "command": "admitSpend",
-            "payload": {
-                "call_id": call_id,
-                "admitted_at_ms": at,
-                "organization_id": key.organization_id,
-                "project_id": key.project_id,
-                "team_id": "",
-                "virtual_key_id": key.id,
-                "request_type": "chat",
-                "provider_type": "openai",
-                "model": "gpt-4o",
-            },
-        }
-        yield {
-            "command": "confirmSpend",
-            "payload": {
-                "call_id": call_id,
-                "settled_at_ms": at,
-                "outcome": "completed",
-                "cost_nanousd": 10_000,
-                "is_estimated": False,
-            },
-        }

@@ -2,11 +2,14 @@
 
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+
+from core.clock import to_ms, utcnow
+from core.models import VirtualKey
 
 MODEL = "gpt-4o-mini"
 CLAUDE = "claude-sonnet-4-5"
@@ -113,3 +116,34 @@ def at_once(count: int, call: Callable[[int], int]) -> list[int]:
     for thread in threads:
         thread.join(60)
     return answers
+
+
+def earlier_calls(key: VirtualKey, seconds_ago: int) -> Iterator[dict[str, Any]]:
+    """Cheap calls of the minutes before, as a gateway would have reported them."""
+    then = to_ms(utcnow()) - seconds_ago * 1000
+    for number in range(6):
+        call_id, at = f"req_{number:030x}", then - number * 10_000
+        yield {
+            "command": "admitSpend",
+            "payload": {
+                "call_id": call_id,
+                "admitted_at_ms": at,
+                "organization_id": key.organization_id,
+                "project_id": key.project_id,
+                "team_id": "",
+                "virtual_key_id": key.id,
+                "request_type": "chat",
+                "provider_type": "openai",
+                "model": "gpt-4o",
+            },
+        }
+        yield {
+            "command": "confirmSpend",
+            "payload": {
+                "call_id": call_id,
+                "settled_at_ms": at,
+                "outcome": "completed",
+                "cost_nanousd": 10_000,
+                "is_estimated": False,
+            },
+        }

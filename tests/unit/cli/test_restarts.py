@@ -22,7 +22,10 @@ def test_the_gateway_is_not_given_what_only_the_control_plane_may_know() -> None
     secret = {
         "LANGWATCH_MASTER_KEY": "m",
         "LANGWATCH_MASTER_KEY_FILE": "f",
+        "LANGWATCH_MASTER_KEY_PREVIOUS": "m",
         "LW_VIRTUAL_KEY_PEPPER": "p",
+        "LW_VIRTUAL_KEY_PEPPER_PREVIOUS_FILE": "f",
+        "LANGWATCH_SMTP_PASSWORD": "s",
         "DATABASE_URL": "postgresql://u:p@h/d",
     }
     kept = gateway_environ({**secret, "LW_GATEWAY_INTERNAL_SECRET": "i", "PATH": "/bin"})
