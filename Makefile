@@ -59,6 +59,7 @@ bench: setup ## measure against peers in the same run; prints ratios
 	@command -v nginx >/dev/null || deploy/install-system-package nginx-light
 	@command -v wrk >/dev/null || deploy/install-system-package wrk
 	@$(BIN)/python -m bench $(ARGS)
+	@$(BIN)/python -m bench.scale
 
 clean: ## remove what setup and the tests made
 	rm -rf $(VENV) tests/node/node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -65,9 +65,13 @@ class DecisionTime:
 class ScriptedControlPlane:
     """Resolves the one key."""
 
+    def key_id(self) -> str:
+        """The id of the key that is asked about."""
+        return "vk_1"
+
     async def resolve_key(self, _presented: str) -> ResolvedKey:
         """The key's bundle with claims that agree with it."""
-        bundle = _bundle()
+        bundle = _bundle(self.key_id())
         claims = {
             "iss": "langwatch-control-plane",
             "aud": "langwatch-gateway",
@@ -81,7 +85,7 @@ class ScriptedControlPlane:
         return ResolvedKey(jwt.encode(claims, _SECRET.reveal(), "HS256"), bundle)
 
 
-def _bundle() -> BundleText:
+def _bundle(key_id: str) -> BundleText:
     start, _ = period(Window.MONTH, utcnow(), None)
     budget = {
         "window": "month",
@@ -94,7 +98,7 @@ def _bundle() -> BundleText:
     sealed = sealer_for(_SECRET, "bundle").seal("sk-provider", "provider:prov_1")
     return msgspec.convert(
         {
-            "vk_id": "vk_1",
+            "vk_id": key_id,
             "revision": 1,
             "status": "active",
             "name": "load",
@@ -171,9 +175,7 @@ def _written(gateway: Gateway) -> list[bytes]:
 async def ready_gateway(folder: Path) -> Gateway:
     """What a worker uses, with the one key resolved and five limits that have a slice each."""
     holds = Holds("bench")
-    terms = KeyringTerms(sealer_for(_SECRET, "bundle"), (_SECRET,), 3600)
-    cache = BundleCache(folder / "bundles", sealer_for(_SECRET, "copies"), b"name", 3600)
-    keyring = Keyring(cast(ControlPlane, ScriptedControlPlane()), holds, cache, terms)
+    keyring = keyring_of(folder, ScriptedControlPlane(), holds)
     bundle = await keyring.resolve(KEY)
     now_s = time.time()
     holds.heard(now_s)
@@ -185,6 +187,13 @@ async def ready_gateway(folder: Path) -> Gateway:
     readiness = Readiness(started=True)
     pool = UpstreamPool()
     return Gateway(load({}), keyring, holds, spool, pool, readiness, OutputHistory())
+
+
+def keyring_of(folder: Path, plane: ScriptedControlPlane, holds: Holds | None = None) -> Keyring:
+    """A keyring that asks a scripted control plane and keeps sealed copies in the folder."""
+    terms = KeyringTerms(sealer_for(_SECRET, "bundle"), (_SECRET,), 3600)
+    cache = BundleCache(folder / "bundles", sealer_for(_SECRET, "copies"), b"name", 3600)
+    return Keyring(cast(ControlPlane, plane), holds or Holds("bench"), cache, terms)
 
 
 def acknowledge(gateway: Gateway) -> None:

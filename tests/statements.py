@@ -1,8 +1,9 @@
 """Counts the SQL statements that a block of a test runs, by listening to Peewee's own log."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 LOGGER = logging.getLogger("peewee")
 
@@ -13,13 +14,17 @@ class Statements(logging.Handler):
     def __init__(self) -> None:
         super().__init__()
         self._seen: list[str] = []
+        self.executed: list[tuple[str, Sequence[Any]]] = []
+        """Each statement with its values, so that its plan can be asked for."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep one statement."""
         if record.name != LOGGER.name:
             return
         message = record.msg
-        self._seen.append(str(message[0] if isinstance(message, tuple) else message))
+        text, values = message if isinstance(message, tuple) else (message, ())
+        self._seen.append(str(text))
+        self.executed.append((str(text), values or ()))
 
     def all(self) -> list[str]:
         """Return every statement."""

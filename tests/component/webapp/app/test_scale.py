@@ -1,0 +1,39 @@
+"""Lists cost the same statements whatever the size of the company, and no statement reads a large table whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bench.scale import LISTS, Place, place, scans
+from core.database import database
+from tests.population import Size
+
+LARGE = Size(members=1000, keys=1000, audit_rows=1000)
+# What grows with the company; the others are as large as what somebody has set up by hand.
+GROWS = frozenset({"user", "member", "team_member", "virtual_key", "audit_log", "ledger"})
+
+
+def _costs(there: Place) -> dict[str, int]:
+    asked = [*(there.list(path) for path in LISTS), there.resolve()]
+    return {each.path: each.statements for each in asked}
+
+
+def test_statements_stay_the_same_and_every_large_table_is_read_by_an_index(
+    database_url: str, tmp_path: Path
+) -> None:
+    with place(database_url, tmp_path / "var") as there:
+        small = _costs(there)
+        there.grow(LARGE)
+        assert _costs(there) == small
+        if database_url.startswith("sqlite"):
+            asked = [*(there.list(path) for path in LISTS), there.resolve()]
+            whole = {each.path: GROWS & set(each.scanned) for each in asked}
+            assert not any(whole.values()), whole
+
+
+def test_the_search_for_whole_reads_finds_one(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'control.db'}"
+    sql = 'SELECT * FROM "virtual_key" AS "t1" WHERE "t1"."description" = ?'
+    with place(url, tmp_path / "var"), database.connection_context():
+        found = list(scans(sql, ["x"]))
+    assert found == ["virtual_key"]
