@@ -49,8 +49,8 @@ OTLP = {
 }
 _SHOWN = re.compile(r'<pre id="(?:shown-once|secret)"[^>]*>([^<]+)</pre>')
 _LINK = re.compile(r'href="(/[^"#]*)"')
-# Columns that are named like a secret's hash and are none.
-_NO_SECRET = frozenset({"audit_log.previous_hash"})
+# Hashes of what is no secret.
+_NO_SECRET = frozenset({"audit_log.previous_hash", "erasure.address_hash"})
 
 
 def given(name: str) -> str:

@@ -16,10 +16,13 @@ import pytest
 from core.authoring import (
     anomaly_rules,
     budgets,
+    cache_rules,
     custom_roles,
     departments,
     groups,
+    guardrails,
     ingestion_sources,
+    policy_rule_sets,
     privacy,
     projects,
     providers,
@@ -28,6 +31,7 @@ from core.authoring import (
     service_accounts,
     sign_in_connections,
     teams,
+    trace_destinations,
     virtual_keys,
 )
 from core.authoring.routing_policies import NewRoutingPolicy
@@ -118,6 +122,31 @@ def _key(at: Desk) -> str:
     return str(virtual_keys.create(at.actor, new, at.settings.pepper, NOW)[0].id)
 
 
+def _cache_rule(at: Desk) -> str:
+    new = cache_rules.NewCacheRule("batch", {"vk_tags": ["batch"]}, "disable")
+    return str(cache_rules.create(at.actor, new, NOW).id)
+
+
+def _rule_set(at: Desk) -> str:
+    everywhere, rules = at.actor.organization_id, {"tools": {"deny": ["^bash$"]}}
+    new = policy_rule_sets.NewPolicyRuleSet("no shell", "organization", everywhere, rules)
+    return str(policy_rule_sets.create(at.actor, new, NOW).id)
+
+
+def _guardrail(at: Desk) -> str:
+    everywhere = at.actor.organization_id
+    new = guardrails.NewGuardrail(
+        "no keys", "organization", everywhere, "secrets", {}, ("request",)
+    )
+    return str(guardrails.create(at.actor, new, _sealer(at), NOW).id)
+
+
+def _destination(at: Desk) -> str:
+    everywhere, url = at.actor.organization_id, "https://otlp.acme.test/v1/traces"
+    new = trace_destinations.NewTraceDestination("spans", "organization", everywhere, url)
+    return str(trace_destinations.create(at.actor, new, _sealer(at), NOW).id)
+
+
 def _privacy(at: Desk) -> str:
     new = privacy.NewPrivacyRule("organization", at.actor.organization_id, {"output": "drop"})
     return str(privacy.create(at.actor, new, NOW).id)
@@ -153,6 +182,10 @@ FORMS: Mapping[str, Form] = {
     "/settings/providers/<provider_id>/edit": Form(_provider),
     "/settings/roles/<role_id>/edit": Form(_role),
     "/settings/routing-policies/<policy_id>/edit": Form(_policy),
+    "/settings/cache-rules/<rule_id>/edit": Form(_cache_rule),
+    "/settings/policy-rules/<set_id>/edit": Form(_rule_set),
+    "/settings/guardrails/<guardrail_id>/edit": Form(_guardrail),
+    "/settings/trace-destinations/<destination_id>/edit": Form(_destination),
     "/settings/privacy/rules/<rule_id>/edit": Form(_privacy, "input", "drop", "capture"),
     "/settings/retention/policies/<policy_id>/edit": Form(_retention, "activity_days", "45", "60"),
     "/settings/virtual-keys/<key_id>/edit": Form(_key),
