@@ -123,6 +123,18 @@ def test_the_navigation_shows_what_may_be_opened_and_govern_only_behind_its_gate
     assert Shell.signed_out("t").sections() == ()
 
 
+def test_the_gateway_has_a_section_and_tabs_of_its_own_behind_its_flag() -> None:
+    shown = Shell("Acme", "Ada", "a@b", False, lambda _: True, "t", has_gateway=True)
+    hidden = Shell("Acme", "Ada", "a@b", False, lambda _: True, "t", has_gateway=False)
+    pills = {section.caption: section.pill for section in shown.sections()}
+    assert pills["AI Gateway"] == "Beta"
+    assert "AI Gateway" not in [section.caption for section in hidden.sections()]
+    path = "/settings/providers"
+    assert "Guardrails" in [label for label, _, _ in shown.settings_tabs(path)]
+    assert ("Providers", path, True) in hidden.settings_tabs(path)
+    assert "Members" in [label for label, _, _ in hidden.settings_tabs(path)]
+
+
 def test_an_entry_is_marked_on_its_pages_and_no_others() -> None:
     frame = Shell("Acme", "Ada", "a@b", True, lambda _: True, "t")
     entry = next(s for s in frame.sections() if s.caption == "Govern").entries[0]

@@ -82,24 +82,22 @@ def test_rules_stand_in_the_order_in_which_they_are_tried(tmp_path: Path) -> Non
     assert len(many.all()) == len(few.all())
 
 
-@pytest.mark.parametrize(
-    ("typed", "field", "sentence"),
-    [
-        ({}, "model", "fill in one of these"),
-        ({"key": "nobody"}, "key", "no such virtual key"),
-        ({"person": "nobody@acme.test"}, "person", "Nobody here"),
-        ({"model": "x", "priority": "much"}, "priority", "whole number"),
-        ({"request_metadata": "X-Team Core"}, "request_metadata", "as Name: value"),
-        ({"request_metadata": "Authorization: x"}, "request_metadata", "can't be matched"),
-        ({"vk_prefix": "v" * 300}, "vk_prefix", "at most 256"),
-        ({"model": "x", "mode": "hope"}, "mode", "Choose one"),
-    ],
-)
-def test_a_mistake_stands_beside_its_control(
-    tmp_path: Path, typed: dict[str, str], field: str, sentence: str
-) -> None:
+MISTAKES: list[tuple[dict[str, str], str, str]] = [
+    ({}, "model", "fill in one of these"),
+    ({"key": "nobody"}, "key", "no such virtual key"),
+    ({"person": "nobody@acme.test"}, "person", "Nobody here"),
+    ({"model": "x", "priority": "much"}, "priority", "whole number"),
+    ({"request_metadata": "X-Team Core"}, "request_metadata", "as Name: value"),
+    ({"request_metadata": "Authorization: x"}, "request_metadata", "can't be matched"),
+    ({"vk_prefix": "v" * 300}, "vk_prefix", "at most 256"),
+    ({"model": "x", "mode": "hope"}, "mode", "Choose one"),
+]
+
+
+def test_each_mistake_stands_beside_its_control(tmp_path: Path) -> None:
     at = desk(tmp_path)
-    form = {"name": "R", "mode": "force", "priority": "1"} | typed
-    refused = at.post(HERE, DRAWER, **form)
-    assert refused.status_code == 422
-    assert sentence in error_of(refused, field), text_of(refused.text)
+    for typed, field, sentence in MISTAKES:
+        form = {"name": "R", "mode": "force", "priority": "1"} | typed
+        refused = at.post(HERE, DRAWER, **form)
+        assert refused.status_code == 422, typed
+        assert sentence in error_of(refused, field), text_of(refused.text)

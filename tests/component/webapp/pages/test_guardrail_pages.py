@@ -69,30 +69,28 @@ def test_guardrails_of_every_type_are_made_and_edited(tmp_path: Path) -> None:
     assert Guardrail.get_by_id(words.id).archived_at is not None
 
 
-@pytest.mark.parametrize(
-    ("type_name", "typed", "field", "sentence"),
-    [
-        ("regex", {"patterns": "(?=x)"}, "patterns", "look-ahead"),
-        ("keywords", {"keywords": ""}, "keywords", "list of words"),
-        ("injection", {"threshold": "much"}, "threshold", "not a number"),
-        ("injection", {"threshold": "7"}, "threshold", "at most 1"),
-        ("length", {"max_characters": "0"}, "max_characters", "whole number"),
-        ("pii", {}, "kinds", "kinds is a list"),
-        ("secrets", {"window_characters": "90000"}, "window_characters", "The window has"),
-        ("evaluator", {"url": "ftp://x"}, "url", "address"),
-        ("evaluator", {"url": "https://guard.test", "secret": "short"}, "secret", "16 to 256"),
-        ("secrets", {"directions": []}, "directions", "Choose some"),
-        ("secrets", {"applies_to": "team:none"}, "applies_to", "no such team"),
-        ("length", {"max_characters": "9", "action": "redact"}, "action", "can't be taken out"),
-    ],
-)
-def test_a_mistake_stands_beside_its_control(
-    tmp_path: Path, type_name: str, typed: dict[str, str | list[str]], field: str, sentence: str
-) -> None:
+MISTAKES: list[tuple[str, dict[str, str | list[str]], str, str]] = [
+    ("regex", {"patterns": "(?=x)"}, "patterns", "look-ahead"),
+    ("keywords", {"keywords": ""}, "keywords", "list of words"),
+    ("injection", {"threshold": "much"}, "threshold", "not a number"),
+    ("injection", {"threshold": "7"}, "threshold", "at most 1"),
+    ("length", {"max_characters": "0"}, "max_characters", "whole number"),
+    ("pii", {}, "kinds", "kinds is a list"),
+    ("secrets", {"window_characters": "90000"}, "window_characters", "The window has"),
+    ("evaluator", {"url": "ftp://x"}, "url", "address"),
+    ("evaluator", {"url": "https://guard.test", "secret": "short"}, "secret", "16 to 256"),
+    ("secrets", {"directions": []}, "directions", "Choose some"),
+    ("secrets", {"applies_to": "team:none"}, "applies_to", "no such team"),
+    ("length", {"max_characters": "9", "action": "redact"}, "action", "can't be taken out"),
+]
+
+
+def test_each_mistake_stands_beside_its_control(tmp_path: Path) -> None:
     at = desk(tmp_path)
-    refused = at.post(HERE, DRAWER, **COMMON | {"type": type_name, "name": "G"} | typed)
-    assert refused.status_code == 422
-    assert sentence in error_of(refused, field), text_of(refused.text)
+    for type_name, typed, field, sentence in MISTAKES:
+        refused = at.post(HERE, DRAWER, **COMMON | {"type": type_name, "name": "G"} | typed)
+        assert refused.status_code == 422, typed
+        assert sentence in error_of(refused, field), text_of(refused.text)
     assert not Guardrail.select().exists()
 
 

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from core.authoring import guardrails, policy_rule_sets, virtual_keys
+from core.authoring import budgets, guardrails, policy_rule_sets, virtual_keys
+from core.authoring.budgets import NewBudget
 from core.authoring.guardrails import NewGuardrail
 from core.authoring.policy_rule_sets import NewPolicyRuleSet
 from core.authoring.virtual_keys import NewVirtualKey
 from core.clock import utcnow
-from core.models import PolicyRuleSet, Project, VirtualKey
+from core.models import LimitPeriod, PolicyRuleSet, Project, VirtualKey
+from core.spending import standings
 from tests.component.webapp.pages.desk import DRAWER, Desk, desk, error_of
 from tests.component.webapp.pages.test_providers_pages import text_of
 from tests.component.webapp.pages.test_routing_policy_pages import a_key, policy, provider
@@ -179,6 +181,38 @@ def test_without_a_key_it_is_what_holds_for_everybody(tmp_path: Path) -> None:
     own = steps_of(at.post(TEST, **form | {"model": "main/gpt-5"}).text)
     assert own["Routing"] == ("Passes", "Served by main (gpt-5), and by nobody else.")
     assert own["Policy rules: tools"][0] == "Passes" and own["Budgets"][0] == "None"
+
+
+def test_what_is_spent_and_who_is_left_out_for_it_is_told(tmp_path: Path) -> None:
+    at = desk(tmp_path)
+    main, spare = provider(at, "main"), provider(at, "spare")
+    a_key(at, "laptop", main.id)
+    key = VirtualKey.get(VirtualKey.name == "laptop")
+    both = NewVirtualKey("laptop", key.project_id, (main.id, spare.id))
+    virtual_keys.update(at.actor, key.id, both, utcnow())
+
+    def spent(name: str, nanousd: int, on_breach: str, provider_id: str | None = None) -> None:
+        new = NewBudget(
+            name, "virtual_key", key.id, "manual", 1000, on_breach, provider_id=provider_id
+        )
+        row = budgets.create(at.actor, new, utcnow())
+        start = standings([row], utcnow())[0].begun_at
+        LimitPeriod.create(limit_id=row.id, period_start=start, settled=nanousd)
+
+    form = {"key": "laptop", "api": "openai_chat", "model": "", "body": '{"model": "gpt-5"}'}
+    spent("Warned", 850, "block")
+    spent("Main only", 1000, "block", main.id)
+    steps = steps_of(at.post(TEST, **form).text)
+    assert steps["Budget: Warned"][0] == "Warns" and "85 %" in steps["Budget: Warned"][1]
+    assert steps["Routing"][1].startswith("Served by spare (gpt-5)")
+    assert "its budget Main only is spent" in steps["Routing"][1]
+    passed = at.post(TEST, **form).text
+    assert "It would pass" in passed
+    spent("All", 1000, "block")
+    refused = at.post(TEST, **form).text
+    assert steps_of(refused)["Budget: All"][0] == "Spent" and "It would be refused" in refused
+    virtual_keys.disable(at.actor, key.id, utcnow())
+    assert steps_of(at.post(TEST, **form).text)["Key"] == ("Refused", "This key is disabled.")
 
 
 def test_a_test_that_can_not_be_made_says_why(tmp_path: Path) -> None:
