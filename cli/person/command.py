@@ -77,9 +77,12 @@ def erase(email: str, reason: str, confirm: str, data_dir: Path | None) -> None:
 
 
 def _erased_before(email: str, settings: "Settings") -> str:
-    from core.authoring import erasure, organizations
+    from core.authoring import erasure, organizations, people
 
     organization = organizations.only()
+    if organization and people.find_anyone(organization.id, email):
+        # Somebody has the address now; who had it before is somebody else.
+        return ""
     row = organization and erasure.erased_before(organization.id, email, settings.pepper)
     if not row:
         return ""

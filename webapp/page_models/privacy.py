@@ -8,6 +8,7 @@ from typing import Any
 from core.authoring.privacy import NewPrivacyRule
 from core.models import PrivacyRule
 from rules.privacy import CATEGORIES, FULL, STRIP_ALL, STRIP_IO
+from webapp.filters import plural
 from webapp.page_models.settings_pages import Action, Cell, Field, Row
 
 HERE = "/settings/privacy"
@@ -103,9 +104,9 @@ def rule_row(row: PrivacyRule, label: str, may_change: bool) -> Row:
     """Return a rule as a row of the table."""
     more = []
     if row.drop_keys:
-        more.append(f"{len(row.drop_keys)} fields")
+        more.append(plural(len(row.drop_keys), "field"))
     if row.secret_patterns:
-        more.append(f"{len(row.secret_patterns)} patterns")
+        more.append(plural(len(row.secret_patterns), "pattern"))
     cells = (
         Cell(label, note="Only personal projects" if row.is_personal_only else ""),
         *(_choice(getattr(row, name)) for name in CATEGORIES),

@@ -23,7 +23,7 @@ blueprint = Blueprint("person_data", __name__)
 MEMBERS = "/settings/members"
 OWN_FILE = "/me/data/person.zip"
 _KEPT = (
-    ("Ledger of calls", "Stays, under a pseudonym, for its 13 months"),
+    ("Ledger of calls", "Stays for its 13 months, under the person's id"),
     ("Audit log", "Stays as it is, and says that the person was erased and why"),
     ("Prompts and answers", "Deleted at once"),
     ("Activity", "Stays, under the pseudonym and without its payloads"),
