@@ -23,6 +23,7 @@ from webapp.api.endpoint import Body, Call, ListQuery, Moment, Page, Routes, giv
 from webapp.api.paging import page_of
 from webapp.api.resource import AwareMoment, Permissions, Resource, columns_of, routes_of
 from webapp.places import virtual_key_place
+from webapp.queries.virtual_keys import may_see, visible
 
 ROOT = "/api/gateway/v1"
 _DATES = {"created_at": datetime, "updated_at": datetime, "archived_at": datetime}
@@ -251,17 +252,7 @@ _KEPT = ("name", "project_id", "principal_user_id", "expires_at", "description",
 def list_virtual_keys(call: Call, query: KeyQuery) -> Page[VirtualKeyOut]:
     """List the virtual keys within reach; personal ones of others need ``virtualKeys:viewOtherPersonal``."""
     rows = VirtualKey.select().where(VirtualKey.organization_id == call.organization_id)
-    within = call.viewer.reach("virtualKeys:view")
-    if not within.is_everywhere:
-        in_teams = Project.select(Project.id).where(Project.team_id.in_(list(within.team_ids)))
-        rows = rows.where(
-            VirtualKey.project_id.in_(list(within.project_ids))
-            | VirtualKey.project_id.in_(in_teams)
-            | (VirtualKey.principal_user_id == call.viewer.user_id)
-        )
-    if not call.viewer.may("virtualKeys:viewOtherPersonal"):
-        own = VirtualKey.principal_user_id == call.viewer.user_id
-        rows = rows.where(VirtualKey.principal_user_id.is_null() | own)
+    rows = rows.where(*visible(call.viewer))
     for name in ("status", "project_id", "principal_user_id"):
         if wanted := getattr(query, name):
             rows = rows.where(VirtualKey._meta.fields[name] == wanted)
@@ -294,7 +285,8 @@ def update_virtual_key(call: Call, key_id: str, body: KeyChange) -> VirtualKeyOu
         _refuse_capture(call, body.config, Project.get_by_id(row.project_id))
     stored = {name: getattr(row, name) for name in _KEPT}
     stored |= {"provider_ids": row.provider_ids, "tags": row.tags}
-    return _key(virtual_keys.update(call.actor, key_id, _wanted(stored | given(body)), call.now))
+    wanted = _wanted(stored | given(body))
+    return _key(virtual_keys.update(call.actor, key_id, wanted, call.now, call.expected))
 
 
 @KEYS.post("/<key_id>/rotate", "virtualKeys:rotate", **_KEY)
@@ -329,8 +321,8 @@ def revoke_virtual_key(call: Call, key_id: str) -> VirtualKeyOut:
 def _found(call: Call, key_id: str) -> VirtualKey:
     """Return a key that the caller may know of: other people's personal ones need a permission of their own."""
     row = virtual_keys.find(call.organization_id, key_id)
-    is_others = row.principal_user_id not in (None, call.viewer.user_id)
-    if is_others and not call.viewer.may("virtualKeys:viewOtherPersonal"):
+    project = Project.get_by_id(row.project_id)
+    if not may_see(call.viewer, row, Place(project.team_id, project.id)):
         raise not_found("virtual key")
     return row
 

@@ -33,7 +33,7 @@ class KeysFound:
 def keys_page(viewer: Viewer, status: str, search: str, offset: int, now: datetime) -> KeysFound:
     """Return the keys by name that a person may see, from ``offset`` on, in three statements."""
     query = VirtualKey.select().where(VirtualKey.organization_id == viewer.organization_id)
-    query = query.where(*_visible(viewer), *_of_status(status, now))
+    query = query.where(*visible(viewer), *_of_status(status, now))
     if search:
         people = User.select(User.id).where(matches(search, User.name, User.email))
         query = query.where(
@@ -139,7 +139,8 @@ def providers_named(provider_ids: Sequence[str]) -> dict[str, Provider]:
     return {row.id: row for row in rows}
 
 
-def _visible(viewer: Viewer) -> list[Any]:
+def visible(viewer: Viewer) -> list[Any]:
+    """Return the conditions under which a key is somebody's to see, for any query of keys."""
     conditions = []
     within, others = viewer.reach(VIEW), viewer.reach(OTHERS)
     if not within.is_everywhere:
