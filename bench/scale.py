@@ -40,6 +40,8 @@ from webapp.app import create_app
 LIST_MS, RESOLVE_MS = 200.0, 10.0
 TIMES = 7
 LISTS = (
+    "/settings/virtual-keys",
+    "/settings/virtual-keys?q=key+0099",
     "/settings/members",
     "/settings/members?q=person+0099",
     "/settings/members?page=100",
@@ -61,12 +63,16 @@ _SMALL = Size(60, 60, 60)
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What one address cost: the middle of several times, its statements, and the tables read without an index."""
+    """What one address cost: the middle of several times, its statements, and the tables read without an index.
+
+    ``sorts`` are the statements that put all they find in order before they cut a page off; known for SQLite.
+    """
 
     path: str
     milliseconds: float
     statements: int
     scanned: tuple[str, ...]
+    sorts: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -119,9 +125,12 @@ class Place:
             ask()
             taken.append((time.perf_counter() - begun) * 1000)
         with database.connection_context():
-            scanned = {table for sql, values in statements.executed for table in scans(sql, values)}
+            ran = [(sql, values) for sql, values in statements.executed if sql[:6] == "SELECT"]
+            scanned = {table for sql, values in ran for table in scans(sql, values)}
+            sorted_whole = tuple(sql for sql, values in ran if sorts(sql, values))
         count = len(statements.selects())
-        return Asked(path, statistics.median(taken), count, tuple(sorted(scanned)))
+        whole = tuple(sorted(scanned))
+        return Asked(path, statistics.median(taken), count, whole, sorted_whole)
 
 
 def scans(sql: str, values: Any) -> Iterator[str]:
@@ -139,6 +148,14 @@ def scans(sql: str, values: Any) -> Iterator[str]:
         found = re.search(r"Seq Scan on (\w+)", step)
         if found:
             yield found[1]
+
+
+def sorts(sql: str, values: Any) -> bool:
+    """Say whether a statement puts all rows in order to return the first of them; asked of SQLite alone."""
+    if " LIMIT " not in sql or not is_sqlite():
+        return False
+    steps = database.execute_sql(f"EXPLAIN QUERY PLAN {sql}", values)
+    return any(step == "USE TEMP B-TREE FOR ORDER BY" for *_, step in steps)
 
 
 def _table(alias: str, sql: str) -> str:

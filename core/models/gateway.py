@@ -64,6 +64,7 @@ class VirtualKey(Model):
         indexes = (
             (("organization_id", "name"), False),
             (("organization_id", "status", "name"), False),
+            (("organization_id", "id"), False),
         )
 
 

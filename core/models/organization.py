@@ -57,7 +57,10 @@ class Member(Model):
     created_at = UtcField()
 
     class Meta:
-        indexes = ((("organization_id", "user_id"), True),)
+        indexes = (
+            (("organization_id", "user_id"), True),
+            (("organization_id", "id"), False),
+        )
 
 
 class Team(Model):
