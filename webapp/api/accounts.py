@@ -51,7 +51,7 @@ PROVIDERS_RESOURCE = Resource(
     find=providers.find,
     make=lambda call, new: providers.create(call.actor, new, call.plane.sealer, call.now),
     alter=lambda call, row, new: providers.update(
-        call.actor, row.id, new, call.plane.sealer, call.now
+        call.actor, row.id, new, call.plane.sealer, call.now, call.expected
     ),
     end=lambda call, provider_id: providers.archive(call.actor, provider_id, call.now),
 )
@@ -170,7 +170,9 @@ BUDGETS = routes_of(
         extra_shown=_SPENT,
         find=budgets.find,
         make=lambda call, new: budgets.create(call.actor, new, call.now),
-        alter=lambda call, row, new: budgets.update(call.actor, row.id, new, call.now),
+        alter=lambda call, row, new: budgets.update(
+            call.actor, row.id, new, call.now, call.expected
+        ),
         end=lambda call, budget_id: budgets.archive(call.actor, budget_id, call.now),
     )
 )

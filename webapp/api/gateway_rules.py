@@ -43,7 +43,9 @@ CACHE_RULES = Resource(
     },
     find=cache_rules.find,
     make=lambda call, new: cache_rules.create(call.actor, new, call.now),
-    alter=lambda call, row, new: cache_rules.update(call.actor, row.id, new, call.now),
+    alter=lambda call, row, new: cache_rules.update(
+        call.actor, row.id, new, call.now, call.expected
+    ),
     end=lambda call, rule_id: cache_rules.archive(call.actor, rule_id, call.now),
 )
 
@@ -70,7 +72,7 @@ GUARDRAILS = Resource(
     find=guardrails.find,
     make=lambda call, new: guardrails.create(call.actor, new, call.plane.sealer, call.now),
     alter=lambda call, row, new: guardrails.update(
-        call.actor, row.id, new, call.plane.sealer, call.now
+        call.actor, row.id, new, call.plane.sealer, call.now, call.expected
     ),
     end=lambda call, row_id: guardrails.archive(call.actor, row_id, call.now),
 )
@@ -85,7 +87,9 @@ POLICY_RULE_SETS = Resource(
     shown={**_SCOPED, "rules": Rules, "enabled": bool, **_DATES},
     find=policy_rule_sets.find,
     make=lambda call, new: policy_rule_sets.create(call.actor, new, call.now),
-    alter=lambda call, row, new: policy_rule_sets.update(call.actor, row.id, new, call.now),
+    alter=lambda call, row, new: policy_rule_sets.update(
+        call.actor, row.id, new, call.now, call.expected
+    ),
     end=lambda call, row_id: policy_rule_sets.archive(call.actor, row_id, call.now),
 )
 
@@ -107,7 +111,9 @@ ROUTING_POLICIES = Resource(
     },
     find=routing_policies.find,
     make=lambda call, new: routing_policies.create(call.actor, new, call.now),
-    alter=lambda call, row, new: routing_policies.update(call.actor, row.id, new, call.now),
+    alter=lambda call, row, new: routing_policies.update(
+        call.actor, row.id, new, call.now, call.expected
+    ),
     end=lambda call, row_id: routing_policies.archive(call.actor, row_id, call.now),
 )
 
@@ -143,7 +149,7 @@ TRACE_DESTINATIONS = Resource(
     find=trace_destinations.find,
     make=lambda call, new: trace_destinations.create(call.actor, new, call.plane.sealer, call.now),
     alter=lambda call, row, new: trace_destinations.update(
-        call.actor, row.id, new, call.plane.sealer, call.now
+        call.actor, row.id, new, call.plane.sealer, call.now, call.expected
     ),
     end=lambda call, row_id: trace_destinations.archive(call.actor, row_id, call.now),
 )

@@ -51,7 +51,9 @@ _SOURCE = Resource(
         call.actor, new, call.plane.settings.pepper, call.now
     ),
     told_once="ingest_secret",
-    alter=lambda call, row, new: ingestion_sources.update(call.actor, row.id, new, call.now),
+    alter=lambda call, row, new: ingestion_sources.update(
+        call.actor, row.id, new, call.now, call.expected
+    ),
     end=lambda call, source_id: ingestion_sources.archive(call.actor, source_id, call.now),
 )
 _SOURCE_OUT = out_of(_SOURCE)
@@ -106,7 +108,7 @@ RULES = routes_of(
         find=anomaly_rules.find,
         make=lambda call, new: anomaly_rules.create(call.actor, new, call.plane.sealer, call.now),
         alter=lambda call, row, new: anomaly_rules.update(
-            call.actor, row.id, new, call.plane.sealer, call.now
+            call.actor, row.id, new, call.plane.sealer, call.now, call.expected
         ),
         end=lambda call, rule_id: anomaly_rules.archive(call.actor, rule_id, call.now),
     )

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from core.authoring.versions import version_of
 from core.database import Model
 from core.secrets import Secret
 from webapp.access import PlaceOf
@@ -117,8 +118,14 @@ def told(one: Resource, out: type[Any], call: Call, rows: Sequence[Any]) -> list
     """Return rows as the API shows them."""
     extras: Sequence[Mapping[str, Any]] = one.extra(call, rows) if one.extra else [{}] * len(rows)
     return [
-        out(**columns_of(row, one.shown), **more) for row, more in zip(rows, extras, strict=True)
+        out(**columns_of(row, one.shown), **_version(one, row), **more)
+        for row, more in zip(rows, extras, strict=True)
     ]
+
+
+def _version(one: Resource, row: Any) -> dict[str, str]:
+    """Return what a change names in ``If-Match`` to say which state it is about."""
+    return {} if one.alter is None else {"version": version_of(row)}
 
 
 def columns_of(row: Any, names: Iterable[str]) -> dict[str, Any]:
@@ -243,6 +250,7 @@ def out_of(one: Resource) -> type[Any]:
     fields = [
         (name, Moment | None if kind is datetime else kind) for name, kind in one.shown.items()
     ]
+    fields += [("version", str)] if one.alter is not None else []
     fields += list(one.extra_shown.items())
     return msgspec.defstruct(_camel(one), fields, kw_only=True, module=__name__)
 

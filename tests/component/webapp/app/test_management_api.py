@@ -194,6 +194,18 @@ def test_the_document_is_public_and_describes_every_route(api: Api) -> None:
     assert described() == document
 
 
+def test_a_change_of_an_older_state_is_told_what_changed_meanwhile(api: Api) -> None:
+    rule = api("POST", RULES, RULE).json
+    address = f"{RULES}/{rule['id']}"
+    # Moments tell versions apart to the millisecond.
+    CacheRule.update(updated_at=NOW).execute()
+    read = api("GET", address).json["version"]
+    assert api("PATCH", address, {"priority": 7}, If_Match=read).status_code == 200
+    late = api("PATCH", address, {"priority": 9}, If_Match=f'"{read}"')
+    assert (late.status_code, late.json["error"]["code"]) == (409, "conflict")
+    assert api("GET", address).json["priority"] == 7
+
+
 KEYS = "/api/gateway/v1/virtual-keys"
 
 
