@@ -50,6 +50,7 @@ LISTS = (
     "/settings/audit-log",
     "/settings/audit-log?target_kind=virtual_key&before=500",
     "/gateway/budgets",
+    "/gateway/budgets/new",
     "/scim/v2/Users?count=100",
     "/api/gateway/v1/virtual-keys?limit=200",
     "/api/gateway/v1/budgets",

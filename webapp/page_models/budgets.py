@@ -155,13 +155,25 @@ def forecast_words(found: Forecast, standing: Standing, recent_seconds: float) -
     return f"{words}, {early} before it begins anew."
 
 
+NAMED = "named"
+
+
 def form_fields(
-    scopes: Sequence[tuple[str, str]], providers: Sequence[tuple[str, str]], is_new: bool
+    scopes: Sequence[tuple[str, str]],
+    providers: Sequence[tuple[str, str]],
+    is_new: bool,
+    are_all: bool = True,
 ) -> tuple[Field, ...]:
-    """Return the form's controls; what a budget keeps for life is only asked of a new one."""
+    """Return the form's controls; what a budget keeps for life is only asked of a new one.
+
+    Unless the scopes ``are_all`` there are, what the list leaves out may be named.
+    """
     money = {"inputmode": "decimal", "autocomplete": "off"}
+    named = Field(NAMED, "Or to a key or person that the list leaves out", required=False,
+                  help="The key's name or the person's e-mail address.", attrs={"autocomplete": "off"})  # fmt: skip
     at_first = (
         Field("applies_to", "Applies to", "select", options=scopes),
+        *(() if are_all else (named,)),
         Field("provider_id", "Provider", "select", options=providers, required=False,
               help="Counts only calls that this provider serves; when it is spent, the others still serve."),
     )  # fmt: skip

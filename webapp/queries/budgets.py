@@ -80,8 +80,12 @@ def increases_by_link(budget_id: str, virtual_key_id: str, limit: int = 5) -> li
     return list(rows.order_by(BudgetIncrease.created_at.desc()).limit(limit))
 
 
-def scope_choices(organization_id: str) -> list[tuple[str, str]]:
-    """Return what a budget may stand at, as ``scope:id`` and label, in five statements."""
+MOST_CHOICES = 200
+"""How many keys, and how many people, a control offers."""
+
+
+def scope_choices(organization_id: str) -> tuple[list[tuple[str, str]], bool]:
+    """Return what a budget may stand at, as ``scope:id`` and label, and whether that is all; in four statements."""
     people = User.select(User.id, User.name, User.email).join(Member, on=Member.user_id == User.id)
     people = people.where(Member.organization_id == organization_id, Member.disabled_at.is_null())
     teams = Team.select(Team.id, Team.name).where(
@@ -93,16 +97,40 @@ def scope_choices(organization_id: str) -> list[tuple[str, str]]:
     keys = VirtualKey.select(VirtualKey.id, VirtualKey.name).where(
         VirtualKey.organization_id == organization_id, VirtualKey.status != "revoked"
     )
-    return [
+    some_keys = list(keys.order_by(VirtualKey.name).limit(MOST_CHOICES + 1))
+    some_people = list(people.order_by(Member.id).limit(MOST_CHOICES + 1))
+    is_all = max(len(some_keys), len(some_people)) <= MOST_CHOICES
+    by_name = sorted(some_people[:MOST_CHOICES], key=lambda row: str(row.name))
+    choices = [
         (f"organization:{organization_id}", "Whole organisation"),
         *((f"team:{row.id}", f"Team {row.name}") for row in teams.order_by(Team.name)),
         *((f"project:{row.id}", f"Project {row.name}") for row in projects.order_by(Project.name)),
-        *((f"virtual_key:{row.id}", f"Key {row.name}") for row in keys.order_by(VirtualKey.name)),
-        *(
-            (f"principal:{row.id}", f"{row.name} ({row.email})")
-            for row in people.order_by(User.name)
-        ),
+        *((f"virtual_key:{row.id}", f"Key {row.name}") for row in some_keys[:MOST_CHOICES]),
+        *((f"principal:{row.id}", f"{row.name} ({row.email})") for row in by_name),
     ]
+    return choices, is_all
+
+
+def scope_named(organization_id: str, name: str) -> str | None:
+    """Return what a name or an e-mail address stands for, as ``scope:id``; None for nothing."""
+    person = (
+        User.select(User.id)
+        .join(Member, on=Member.user_id == User.id)
+        .where(
+            Member.organization_id == organization_id,
+            Member.disabled_at.is_null(),
+            User.email == name.lower(),
+        )
+        .first()
+    )
+    if person is not None:
+        return f"principal:{person.id}"
+    key = VirtualKey.get_or_none(
+        VirtualKey.organization_id == organization_id,
+        VirtualKey.name == name,
+        VirtualKey.status != "revoked",
+    )
+    return None if key is None else f"virtual_key:{key.id}"
 
 
 def provider_choices(organization_id: str) -> list[tuple[str, str]]:

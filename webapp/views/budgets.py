@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from flask import Blueprint, Response, flash
 
 from core.authoring import budgets as authoring
+from core.authoring.validation import invalid
 from core.authoring.versions import version_of
 from core.clock import utcnow
 from core.fault import Fault, Refused
@@ -71,10 +72,16 @@ def compose() -> Response:
 @requires("gatewayBudgets:create")
 def create() -> Response:
     """Create a budget."""
-    form = _form({})
+    form, who = _form({}), viewer()
     values = typed(form.fields)
     try:
-        authoring.create(viewer().actor(), pages.new_budget(values), utcnow())
+        found = dict(values)
+        if name := values.get(pages.NAMED):
+            place = queries.scope_named(who.organization_id, name)
+            if place is None:
+                raise invalid({pages.NAMED: "There is no key and no person of this name."})
+            found["applies_to"] = place
+        authoring.create(who.actor(), pages.new_budget(found), utcnow())
     except Refused as refused:
         return _refused(_form(values), refused)
     flash(f"{values['name']} counts from now on.", "positive")
@@ -151,11 +158,9 @@ def archive(budget_id: str) -> Response:
 def _form(values: dict[str, str], row: Budget | None = None, version: str = "") -> FormPage:
     organization_id = viewer().organization_id
     is_new = row is None
-    fields = pages.form_fields(
-        queries.scope_choices(organization_id) if is_new else (),
-        queries.provider_choices(organization_id) if is_new else (),
-        is_new,
-    )
+    scopes, are_all = queries.scope_choices(organization_id) if is_new else ([], True)
+    providers = queries.provider_choices(organization_id) if is_new else ()
+    fields = pages.form_fields(scopes, providers, is_new, are_all)
     if row is None:
         caption = "An amount of money a window, at a scope. The strictest budget of a call decides."
         return FormPage(

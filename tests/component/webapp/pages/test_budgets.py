@@ -23,6 +23,7 @@ from rules.windows import Window, period
 from tests.component.webapp.pages.desk import DRAWER, Desk, desk, error_of
 from tests.component.webapp.pages.world import form_token
 from tests.statements import counted
+from webapp.queries import budgets as queries
 
 HERE, REQUESTS = "/gateway/budgets", "/gateway/budget-requests"
 USD = 10**9
@@ -109,6 +110,29 @@ def test_a_budget_is_made_and_wrong_fields_are_explained_beside_them(ada: Desk) 
     assert made.status_code == 303
     row = Budget.get(Budget.name == "coding")
     assert (row.limit_nanousd, row.cycle_anchor_at.day) == (12_500_000_000, 31)
+
+
+def test_what_a_long_list_leaves_out_is_named(ada: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    key, _ = a_key(ada)
+    assert 'name="named"' not in ada.client.get(f"{HERE}/new").text
+    monkeypatch.setattr(queries, "MOST_CHOICES", 1)
+    form = ada.client.get(f"{HERE}/new").text
+    assert 'name="named"' in form and "dan@acme.test" not in form
+    choices = {"window": "day", "on_breach": "block", "on_unpriced": "flat", "on_outage": "block"}
+    choices |= {"applies_to": f"organization:{ada.actor.organization_id}", "limit_usd": "5"}
+    choices["allow_unreachable"] = "1"
+    answer = ada.post(HERE, DRAWER, name="x", named="nobody@acme.test", **choices)
+    assert (answer.status_code, error_of(answer, "named")) == (
+        422,
+        "There is no key and no person of this name.",
+    )
+    for named, scope, scope_id in (
+        ("Dan@acme.test", "principal", dan().id),
+        (key.name, "virtual_key", key.id),
+    ):
+        assert ada.post(HERE, name=f"for {scope}", named=named, **choices).status_code == 303
+        row = Budget.get(Budget.name == f"for {scope}")
+        assert (row.scope, row.scope_id) == (scope, scope_id)
 
 
 def test_a_budget_that_no_key_feeds_is_made_only_when_it_is_meant(ada: Desk) -> None:
