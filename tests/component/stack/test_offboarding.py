@@ -7,6 +7,8 @@ from pathlib import Path
 
 import httpx
 
+from core.audit import verify
+from core.models import AuditRow, VirtualKey
 from tests.component.stack.traffic import chat
 from tests.provider.handle import FakeProvider
 from tests.stack import Browser, Stack, running, wait_until
@@ -73,3 +75,12 @@ def test_whoever_the_directory_shuts_out_is_refused_everywhere_within_two_second
         wait_until(lambda: call(stack, DEV_KEY) in (401, 403), SECONDS, "the key's refusal")
         assert time.monotonic() - shut_out_at < SECONDS
         assert call(stack, CI_KEY) == 200
+        with stack.database():
+            key = VirtualKey.get(VirtualKey.name == "dev-cli")
+            (told,) = AuditRow.select().where(AuditRow.action == "user.deactivated")
+            assert (told.actor_id, told.target_id) == ("scim", key.principal_user_id)
+            assert told.after["virtual_keys_revoked"] == [key.id]
+            assert len(told.after["api_keys_revoked"]) == 1
+            assert verify(told.organization_id) is None
+        page = admin.get(f"/settings/audit-log?target_kind=user&target_id={told.target_id}").text
+        assert "user.deactivated" in page
