@@ -34,10 +34,10 @@ class Pricing(enum.Enum):
     FREE = "free"
     """Costs nothing at the provider, so it counts in no budget."""
 
-    @property
-    def medium(self) -> str:
+    def __init__(self, word: str) -> None:
+        # Asked several times in every call, so it is an attribute and not worked out.
+        self.medium = word if word in ("image", "audio") else ""
         """What the tokens are of, where it is not text; the catalogue's word."""
-        return self._value_ if self in (Pricing.PICTURES, Pricing.SOUND) else ""
 
 
 class Guard(enum.Enum):
