@@ -34,7 +34,6 @@ class ProviderSettings:
     """The models that the provider is declared to serve; empty says nothing."""
     blocked_models: tuple[str, ...] = ()
     """Patterns of models that are never sent there; ``*`` stands for anything."""
-    rate_limits: Mapping[str, int] = field(default_factory=lambda: _NO_NAMES)
 
     def name_of(self, model: str) -> str:
         """Return what the provider calls a model."""

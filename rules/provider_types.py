@@ -23,7 +23,7 @@ class Proof(enum.Enum):
     GOOGLE = "service account"
 
 
-COMMON_SETTINGS = ("models", "blocked_models", "extra_headers", "rate_limits")
+COMMON_SETTINGS = ("models", "blocked_models", "extra_headers")
 
 
 @dataclass(frozen=True, slots=True)

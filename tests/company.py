@@ -80,7 +80,7 @@ def described(sealer: Sealer) -> dict[str, list[str]]:
 
     def told(row: Any) -> str:
         values = {n: v for n, v in row.__data__.items() if not _OWN.match(n)} | _open(row, sealer)
-        text = json.dumps(values, sort_keys=True, default=str)
+        text = json.dumps(_said(values), sort_keys=True, default=str)
         return _ID.sub(lambda found: names.get(found[0], found[0]), text)
 
     def shared(kind: type[Model]) -> list[Any]:
@@ -89,6 +89,13 @@ def described(sealer: Sealer) -> dict[str, list[str]]:
         return [r for r in rows if r.id not in own and getattr(r, "team_id", "") not in own]
 
     return {kind._meta.table_name: sorted(map(told, shared(kind))) for kind in _KINDS}
+
+
+def _said(value: Any) -> Any:
+    """Return a value without the members that say nothing."""
+    if isinstance(value, dict):
+        return {name: _said(inner) for name, inner in value.items() if inner is not None}
+    return value
 
 
 def _open(row: Any, sealer: Sealer) -> dict[str, Any]:

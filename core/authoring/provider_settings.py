@@ -11,7 +11,6 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from core.authoring.rate_limits import rate_limits_error
 from core.authoring.validation import Complaints, url_error
 from core.secrets import Secret
 from rules.provider_types import AUTH_MODES, SANDBOX, TYPES, Proof, ProviderType, default_url
@@ -194,7 +193,6 @@ _CHECKS: Mapping[str, Callable[[Any], str]] = {
     "extra_headers": _headers,
     "models": _names,
     "blocked_models": _names,
-    "rate_limits": rate_limits_error,
 }
 _NEEDED = {"region": "Give the region.", "project": "Give the id of the Google Cloud project."}
 

@@ -117,7 +117,7 @@ def fields_of(type_name: str, is_stored: bool) -> ProviderFields:
     more = [
         each for setting, each in _SETTINGS.items() if setting in row.settings and each not in own
     ]
-    if "rate_limits" in row.settings:
+    if row.proof is not Proof.NOTHING:
         more += [Field(n, _RATE_LABELS[n], "number", required=False) for n in RATES]
     main = (name, *_address(type_name), *own)
     return ProviderFields(main, credential_fields(type_name, is_stored), tuple(more))
@@ -176,11 +176,10 @@ def values_of(row: Provider) -> dict[str, Any]:
             values[name] = "\n".join(f"{key}{mark}{text}" for key, text in value.items())
         elif name in _LINES:
             values[name] = "\n".join(value)
-        elif name == "rate_limits":
-            values |= {rate: amount for rate, amount in value.items() if amount is not None}
         else:
             values[name] = value
-    return values
+    rates: dict[str, int | None] = row.rate_limits
+    return values | {rate: amount for rate, amount in rates.items() if amount is not None}
 
 
 def typed_provider(
@@ -191,9 +190,7 @@ def typed_provider(
     settings: dict[str, Any] = {}
     for name in row.settings:
         text = str(values.get(name, ""))
-        if name == "rate_limits":
-            settings[name] = _rates(values, errors)
-        elif name in _PAIRS:
+        if name in _PAIRS:
             settings[name] = _pairs(name, text, errors)
         elif name in _LINES:
             settings[name] = [line.strip() for line in text.splitlines() if line.strip()]
@@ -205,6 +202,7 @@ def typed_provider(
         str(values.get("base_url", "")) if row.proof is not Proof.NOTHING else "",
         typed_credential(type_name, values),
         settings=settings,
+        rate_limits=_rates(values, errors) if row.proof is not Proof.NOTHING else None,
     )
 
 

@@ -155,7 +155,7 @@ def test_an_edit_keeps_the_credential_but_does_not_send_it_elsewhere(tmp_path: P
     version = at.version(path)
     assert at.post(path, **form, version=version).status_code == 303
     stored = Provider.get_by_id(row.id)
-    assert (stored.name, stored.settings["rate_limits"]) == ("renamed", {"rpm": 60})
+    assert (stored.name, stored.rate_limits) == ("renamed", {"rpm": 60})
     assert stored.sealed_credential == row.sealed_credential
     moved = at.post(path, **(form | {"base_url": "https://evil.test/v1"}))
     assert moved.status_code == 422
