@@ -119,7 +119,12 @@ def test_the_navigation_shows_what_may_be_opened_and_govern_only_behind_its_gate
         people,
     ]
     assert shell(*everything, governs=False) == [own, ("Observe", "Jobs"), people]
-    assert shell("organization:view", governs=True) == [own, ("Organization", "Organization")]
+    assert shell("organization:view", governs=True) == [
+        own,
+        ("AI Gateway", "Trace destinations"),
+        ("Organization", "Organization"),
+        ("Settings", "Privacy"),
+    ]
     assert Shell.signed_out("t").sections() == ()
 
 
