@@ -13,11 +13,10 @@ import click
 
 from cli.environment import settings_for
 from core.clock import EPOCH, utcnow
+from rules import spreadsheet
 
 _AGE = re.compile(r"(\d+)([smhd])")
 _AGE_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-# A spreadsheet takes a cell that starts with one of these for a formula; a caller chooses its model's name.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 class Since(click.ParamType[datetime]):
@@ -105,5 +104,4 @@ def _write_csv(rows: Iterable[dict[str, Any]]) -> None:
 
 def as_cell(value: Any) -> Any:
     """Return a value as a spreadsheet may take it: a text that it would run is quoted."""
-    is_risky = isinstance(value, str) and value.startswith(_FORMULA_STARTS)
-    return f"'{value}" if is_risky else value
+    return spreadsheet.as_cell(value) if isinstance(value, str) else value

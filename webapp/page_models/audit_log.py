@@ -14,6 +14,7 @@ import orjson
 
 from core.clock import isoformat
 from core.models import AuditRow
+from rules.spreadsheet import as_cell
 from webapp.queries.audit_log import AuditFilter
 
 SIZES = (25, 50, 100, 250)
@@ -24,8 +25,6 @@ COLUMNS = (
     *("id", "at", "actor", "actor_id", "action", "target_kind", "target_id", "surface"),
     *("ip_address", "before", "after", "hash"),
 )
-# A spreadsheet takes a cell that starts with one of these for a formula.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _VALUE_CHARACTERS = 200
 _UNCHANGING = ("updated_at", "revision")
 
@@ -167,7 +166,7 @@ def _cells(row: AuditRow, people: Mapping[str, str]) -> list[str]:
         _json_cell(row.after),
         row.hash,
     )
-    return [f"'{value}" if value.startswith(_FORMULA_STARTS) else value for value in values]
+    return [as_cell(value) for value in values]
 
 
 def _json_cell(value: Mapping[str, Any] | None) -> str:
