@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from copy import copy
 from typing import Any
 
 import pytest
@@ -131,7 +132,7 @@ async def test_the_rules_of_a_new_bundle_count_from_the_next_call() -> None:
     async with governed() as here:
         assert (await (await here.post(path, ask(tools=TOOLS["openai"]))).read()).status == 200
         old = here.keyring.bundle
-        new = Bundle(**{name: getattr(old, name) for name in Bundle.__dataclass_fields__})
+        new = copy(old)
         new.policies = ({"id": "p", "name": "p", "rules": {"tools": {"allow": []}}},)
         here.keyring.bundle = new
         assert (await (await here.post(path, ask(tools=TOOLS["openai"]))).read()).status == 403

@@ -1,11 +1,11 @@
 """Holds of one worker: periods that turn, calls that settle twice or late, limits that are not judged."""
 
 import pytest
-from bank import START_S, Bank, Worker, terms
 
 from core.clock import from_ms
 from proxy.holds import Hold, LimitState
 from rules.windows import Window
+from tests.unit.proxy.link.bank import START_S, Bank, Worker, terms
 
 MINUTE_S = 60.0
 

@@ -1,12 +1,12 @@
 """Several workers share one limit: whatever happens in whatever order, the bound holds and nothing sticks."""
 
-from bank import START_S, Bank, Worker, terms
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from core.fault import Fault, Refused
 from proxy.holds import Hold
+from tests.unit.proxy.link.bank import START_S, Bank, Worker, terms
 
 WORKERS = st.integers(0, 2)
 

@@ -1,6 +1,5 @@
 """Rate limits over several workers: no window ever holds more than the limit, and what is left can be had."""
 
-from bank import START_S, Bank, Worker, terms
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -10,6 +9,7 @@ from proxy.holds import Hold, Terms
 from proxy.holds import Waiter as QueuedCall
 from rules.rates import DIMENSIONS
 from rules.windows import Window
+from tests.unit.proxy.link.bank import START_S, Bank, Worker, terms
 
 WORKERS = st.integers(0, 2)
 RPM, TPM = DIMENSIONS["rpm"], DIMENSIONS["tpm"]
