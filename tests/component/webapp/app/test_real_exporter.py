@@ -20,12 +20,9 @@ from tests.component.webapp.app.program import web_program
 
 
 @pytest.mark.parametrize("compression", [Compression.NoCompression, Compression.Gzip])
-def test_the_sdk_exporter_is_understood(
-    tmp_path: Path, database_url: str, db: str, compression: Compression
-) -> None:
+def test_the_sdk_exporter_is_understood(tmp_path: Path, db: str, compression: Compression) -> None:
     data_dir = tmp_path / "var"
-    assert db == database_url
-    with web_program(data_dir, database_url) as web:
+    with web_program(data_dir, db) as web:
         settings = with_control_plane_secrets(load({"LANGWATCH_DATA_DIR": str(data_dir)}))
         organization = organizations.only()
         assert organization is not None
