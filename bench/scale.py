@@ -36,20 +36,38 @@ from proxy.keyring import Keyring
 from tests.population import ADMINISTRATOR, LOGIN, Company, Size, founded, grow
 from tests.statements import counted
 from webapp.app import create_app
+from webapp.queries.keyset import cursor_of
 
 LIST_MS, RESOLVE_MS = 200.0, 10.0
 TIMES = 7
+# Cursors stand for rows in the middle of a list.
 LISTS = (
     "/settings/virtual-keys",
-    "/settings/virtual-keys?q=key+0099",
+    "/settings/virtual-keys?status=all",
+    "/settings/virtual-keys?after={key}",
+    "/settings/virtual-keys?before={key}",
+    "/settings/virtual-keys?q=key+0000",
+    "/settings/virtual-keys?q=key",
+    "/settings/virtual-keys?q=key&before={key}",
+    "/settings/virtual-keys?q=person000001%40acme.test",
+    "/settings/virtual-keys?q=acme",
+    "/settings/virtual-keys?q=nothing+at+all",
+    "/settings/virtual-keys?q=lw_vk_live_000010",
     "/settings/members",
-    "/settings/members?q=person+0099",
-    "/settings/members?page=100",
+    "/settings/members?q=person+0000",
+    "/settings/members?q=acme.test",
+    "/settings/members?q=nobody",
+    "/settings/members?after={person}",
+    "/settings/members?before={person}",
     "/settings/teams",
     "/settings/projects",
+    "/settings/service-accounts",
     "/settings/audit-log",
-    "/settings/audit-log?target_kind=virtual_key&before=500",
+    "/settings/audit-log?targetKind=virtual_key&before=500",
+    "/settings/audit-log?who=person000001%40acme.test&days=",
+    "/settings/audit-log?action=revoked&days=",
     "/gateway/budgets",
+    "/gateway/budgets?after={budget}",
     "/gateway/budgets/new",
     "/scim/v2/Users?count=100",
     "/api/gateway/v1/virtual-keys?limit=200",
@@ -101,7 +119,17 @@ class Place:
         headers = {"Authorization": f"Bearer {self.app.config['SCIM']}"} if "/scim/" in path else {}
         if path.startswith("/api/"):
             headers = {"Authorization": f"Bearer {self.app.config['API']}"}
-        return self._ask(path, times, lambda: self.client.get(path, headers=headers))
+        address = path.format(**self._middle())
+        return self._ask(path, times, lambda: self.client.get(address, headers=headers))
+
+    def _middle(self) -> dict[str, str]:
+        key, person = self.size.keys // 2, self.size.members // 2
+        team = (self.size.teams - 1) // 2
+        return {
+            "key": cursor_of([f"Key {key:06d}", f"vk_{key:07d}"]),
+            "person": cursor_of([f"person {person:06d}", f"user_{person:07d}"]),
+            "budget": cursor_of([f"Month of team {team:04d}", ""]),
+        }
 
     def resolve(self, times: int = 1) -> Asked:
         """Resolve a key as a gateway does that has never seen it."""
@@ -143,7 +171,7 @@ def scans(sql: str, values: Any) -> Iterator[str]:
         for *_, step in database.execute_sql(f"EXPLAIN QUERY PLAN {sql}", values):
             found = re.match(r"SCAN (\w+)(?! USING| VIRTUAL)(?:$| )", step)
             if found and found[1] != "CONSTANT" and "USING" not in step:
-                yield _table(found[1], sql)
+                yield from _table(found[1], sql)
         return
     for (step,) in database.execute_sql(f"EXPLAIN {sql}", values):
         found = re.search(r"Seq Scan on (\w+)", step)
@@ -159,9 +187,10 @@ def sorts(sql: str, values: Any) -> bool:
     return any(step == "USE TEMP B-TREE FOR ORDER BY" for *_, step in steps)
 
 
-def _table(alias: str, sql: str) -> str:
+def _table(alias: str, sql: str) -> list[str]:
     named = re.search(rf'"(\w+)" AS "{alias}"', sql)
-    return named[1] if named else alias
+    # A name that is no table's is a part of the statement itself, which stands in the plan with its own reads.
+    return [named[1]] if named else [alias] if f'FROM "{alias}"' in sql else []
 
 
 @contextmanager

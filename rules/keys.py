@@ -9,9 +9,9 @@ API_KEY_PREFIX = "sk-lw-"
 SCIM_TOKEN_PREFIX = "lw_scim_"  # noqa: S105 - a public prefix, not a secret
 PREFIX_ULID_CHARACTERS = 6
 
-_VIRTUAL_KEY = re.compile(
-    r"(lw_vk_live_|lw_vk_test_|vk-lw-live_|vk-lw-test_|vk-lw-)[0-9A-HJKMNP-TV-Z]{26}"
-)
+_KEY_PREFIXES = r"(lw_vk_live_|lw_vk_test_|vk-lw-live_|vk-lw-test_|vk-lw-)"
+_VIRTUAL_KEY = re.compile(_KEY_PREFIXES + r"[0-9A-HJKMNP-TV-Z]{26}")
+_SHOWN = re.compile(_KEY_PREFIXES + rf"(.{{0,{PREFIX_ULID_CHARACTERS}}}).*", re.DOTALL)
 _INGESTION_SECRET = re.compile(r"lw_is_[A-Za-z0-9_-]{20,128}")
 _API_KEY = re.compile(r"sk-lw-[A-Za-z0-9_-]{43}")
 _SCIM_TOKEN = re.compile(r"lw_scim_[A-Za-z0-9_-]{43}")
@@ -46,3 +46,12 @@ def display_prefix(virtual_key: str) -> str:
     if match is None:
         raise ValueError("not a virtual key")
     return virtual_key[: len(match.group(1)) + PREFIX_ULID_CHARACTERS]
+
+
+def without_prefix(text: str) -> str:
+    """Return what tells one key from another of the part of a key that may be shown; any other text as it is.
+
+    Of a longer beginning, or of a whole key, no more is returned than of that part.
+    """
+    match = _SHOWN.fullmatch(text)
+    return text if match is None else match[2]

@@ -6,12 +6,12 @@ Rows are what authoring would have written, but for the audit log's hashes, whic
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from core.authoring import organizations, people, virtual_keys
+from core.authoring import organizations, people, search_words, virtual_keys
 from core.authoring import providers as provider_authoring
 from core.authoring.actor import Actor, system
 from core.authoring.people import NewUser
@@ -81,7 +81,19 @@ def grow(organization_id: str, provider_id: str, there: Size, wanted: Size, now:
         _insert(Member, (_member(number, home) for number in members))
         _insert(TeamMember, (_placed(number, wanted.teams, home) for number in members))
         _insert(VirtualKey, (_key(number, wanted, provider_id, home) for number in keys))
+        search_words.insert_words(_words(organization_id, members, keys))
         _insert(AuditRow, (_audited(number, organization_id, now) for number in rows))
+
+
+def _words(
+    organization_id: str, members: Iterable[int], keys: Iterable[int]
+) -> Iterator[tuple[Any, ...]]:
+    for number in members:
+        name, email = f"Person {number:06d}", f"person{number:06d}@acme.test"
+        yield from search_words.person_words(organization_id, f"user_{number:07d}", name, email)
+    for number in keys:
+        name, prefix = f"Key {number:06d}", f"lw_vk_live_{number:06d}"
+        yield from search_words.key_words(organization_id, f"vk_{number:07d}", name, prefix, ())
 
 
 def _insert(model: type[Model], rows: Iterable[Mapping[str, Any]]) -> None:

@@ -15,8 +15,8 @@ from flask import Response, flash, request
 from core.authoring.versions import Changed
 from core.clock import utcnow
 from core.fault import Fault, Refused
+from webapp.filters import plural
 from webapp.page_models.settings_pages import (
-    PAGE_ROWS,
     ChangedField,
     Field,
     FormPage,
@@ -25,9 +25,11 @@ from webapp.page_models.settings_pages import (
     ShownOnce,
 )
 from webapp.pages import asked_fragment, respond, see
+from webapp.queries.keyset import MOST_COUNTED, At, Part, asked_at
 
 DRAWER = ("drawer",)
 _SHOWN_CHARACTERS = 120
+_CURSOR_CHARACTERS = 2000
 
 
 def typed(fields: Sequence[Field]) -> dict[str, Any]:
@@ -140,21 +142,29 @@ def show_page(page: SettingsPage) -> Response:
     return respond("settings_page.html", ("tables",), page=page)
 
 
-def asked_page(path: str, noun: str) -> Paging:
-    """Return which part of a list was asked for; nonsense asks for the first."""
-    number = request.args.get("page", "1")
-    is_number = number.isdecimal() and len(number) < 7
-    return Paging(
-        path,
-        request.args.get("q", "").strip()[:100],
-        max(1, int(number)) if is_number else 1,
-        noun=noun,
-    )
+def asked_page(path: str) -> Paging:
+    """Return which part of a list was asked for, as its address says it."""
+    given = {name: request.args.get(name, "")[:_CURSOR_CHARACTERS] for name in ("before", "after")}
+    asked = tuple((name, text) for name, text in given.items() if text)[:1]
+    return Paging(path, request.args.get("q", "").strip()[:100], asked=asked)
 
 
-def offset_of(paging: Paging) -> int:
-    """Return how many rows stand before the part that was asked for."""
-    return (paging.number - 1) * PAGE_ROWS
+def at_of(paging: Paging) -> At:
+    """Return the place in a list that was asked for; nonsense asks for the first."""
+    asked = dict(paging.asked)
+    return asked_at(asked.get("before", ""), asked.get("after", ""))
+
+
+def paged(paging: Paging, part: Part) -> Paging:
+    """Return a paging with what stands before and after the part that was found."""
+    return replace(paging, before=part.before, after=part.after)
+
+
+def told_count(number: int, singular: str, many: str) -> str:
+    """Return how many there are in words; beyond what is counted, that there are more."""
+    if number > MOST_COUNTED:
+        return f"{MOST_COUNTED:,}+ {many}"
+    return plural(number, singular, many)
 
 
 def _in_words(change: Changed) -> ChangedField:

@@ -10,7 +10,7 @@ import hashlib
 from datetime import datetime
 from typing import Any
 
-from core.authoring import offboarding, people
+from core.authoring import offboarding, people, search_words
 from core.authoring.actor import Actor
 from core.authoring.record import Target, audited, change
 from core.authoring.validation import Complaints
@@ -119,6 +119,9 @@ def _forget(organization_id: str, user: User, pseudonym: str, now: datetime) -> 
     )
     for model, condition, values in changes:
         model.update(**values).where(condition).execute()
+    search_words.note_person(organization_id, User.get_by_id(user.id))
+    for key in VirtualKey.select().where(VirtualKey.principal_user_id == user.id):
+        search_words.note_key(key)
     return {"captured_content": content, "external_identities": logins}
 
 

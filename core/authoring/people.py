@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from core.authoring import passwords, versions
+from core.authoring import passwords, search_words, versions
 from core.authoring.actor import Actor
 from core.authoring.departments import department_error
 from core.authoring.passwords import authenticate
@@ -92,6 +92,7 @@ def create(actor: Actor, new: NewUser, now: datetime) -> User:
             external_id=new.external_id,
             created_at=now,
         )
+        search_words.note_person(actor.organization_id, user)
         after = record_of(user, member)
         audited(actor, Target("user.created", "user", user.id), now, after=after)
     return user
@@ -126,6 +127,7 @@ def change_person(
         _check_change(actor, user, member, wanted, email).refuse_any()
         before = record_of(user, member)
         _put(user, person)
+        search_words.note_person(actor.organization_id, user)
         _put(member, place | {"revision": member.revision + 1})
         after = record_of(user, member)
         audited(actor, Target("user.updated", "user", user.id), now, before, after)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from core.authoring import budgets, key_config
+from core.authoring import budgets, key_config, search_words
 from core.authoring.actor import Actor
 from core.authoring.record import Target, announced, audited, change, snapshot
 from core.authoring.rehashing import rehashed
@@ -23,6 +23,7 @@ ROTATION_GRACE = timedelta(hours=24)
 TAGS = 32
 TAG_CHARACTERS = 128
 PROVIDERS = 32
+_FOUND_BY = {"name", "tags", "display_prefix"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ def create(
             updated_at=now,
             **_columns(new),
         )
+        search_words.note_key(row)
         _record(actor, row, ChangeKind.VK_CREATED, now)
     return row, secret
 
@@ -246,6 +248,8 @@ def _changed(
     row.updated_at = now
     # last_used_at is written beside this by the gateway's calls; only what changed here is saved.
     row.save(only=[*values, "revision", "updated_at"])
+    if _FOUND_BY & values.keys():
+        search_words.note_key(row)
     _record(actor, row, kind, now, before)
     return row
 

@@ -15,6 +15,7 @@ from core.models.permissions import CustomRole, Group, GroupMember, RoleBinding,
 from core.models.principals import ApiKey, Department, Invitation, ServiceAccount
 from core.models.privacy import PrivacyRule, RetentionPolicy
 from core.models.routing import RoutingPolicy
+from core.models.searching import SearchWord
 from core.models.sign_in import ExternalIdentity, ScimToken, SignInConnection
 from core.models.tracing import SpanBatch, TraceDestination
 
@@ -63,6 +64,7 @@ ALL_MODELS = (
     PrivacyRule,
     RetentionPolicy,
     Erasure,
+    SearchWord,
 )
 
 __all__ = [
@@ -103,6 +105,7 @@ __all__ = [
     "RoleBinding",
     "RoutingPolicy",
     "ScimToken",
+    "SearchWord",
     "ServiceAccount",
     "SignInConnection",
     "SpanBatch",

@@ -17,7 +17,7 @@ from rules.pricing import NANOUSD_PER_USD
 from rules.windows import Window
 from webapp import filters
 from webapp.burn_down import BurnDown
-from webapp.page_models.settings_pages import Field
+from webapp.page_models.settings_pages import Field, Paging
 
 WINDOWS = tuple(window.value for window in Window)
 _WINDOW_WORDS = {"total": "in all", "manual": "until it is reset"}
@@ -66,6 +66,7 @@ class BudgetsPage:
     rows: tuple[BudgetRow, ...]
     now: datetime
     may_create: bool
+    paging: Paging
     pending: int = 0
     """Requests for an increase that this person may decide."""
 
@@ -314,6 +315,8 @@ class IncreasesPage:
 
     rows: tuple[IncreaseRow, ...]
     now: datetime
+    is_full: bool = False
+    """Whether there may be more than these."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,38 +53,40 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Paging:
-    """Which part of a long list is shown, and what was searched for."""
+    """Which part of a long list is shown, what was searched for, and where the parts beside it begin."""
 
     path: str
     search: str = ""
-    number: int = 1
-    has_more: bool = False
-    total: int | None = None
-    noun: str = "row"
     kept: tuple[tuple[str, str], ...] = ()
-    """What else of the address stays as it is, from page to page."""
+    """What else of the address stays as it is, from part to part."""
+    asked: tuple[tuple[str, str], ...] = ()
+    """The part shown, as its address names it: ``before`` or ``after`` and a cursor; empty for the first."""
+    before: str = ""
+    after: str = ""
+    summary: str = ""
+    """How many rows there are, in words; empty when nobody counted."""
 
-    def address(self, number: int) -> str:
-        """Return the address of a page of the same search."""
-        query = dict(self.kept) | ({"q": self.search} if self.search else {})
-        if number > 1:
-            query["page"] = str(number)
+    def address(self, *part: tuple[str, str]) -> str:
+        """Return the address of a part of the same search; without one, of the first."""
+        query = dict(self.kept) | ({"q": self.search} if self.search else {}) | dict(part)
         return self.path + ("?" + urlencode(query) if query else "")
 
     @property
     def here(self) -> str:
-        """This page of this search."""
-        return self.address(self.number)
+        """This part of this search."""
+        return self.address(*self.asked)
 
     @property
-    def newer(self) -> str:
-        """The page before this one, or an empty string."""
-        return self.address(self.number - 1) if self.number > 1 else ""
+    def previous(self) -> str:
+        """The part before this one, or an empty string. Where nothing is left of this one, the first."""
+        if self.before:
+            return self.address(("before", self.before))
+        return self.address() if self.asked and not self.after else ""
 
     @property
-    def older(self) -> str:
-        """The page after this one, or an empty string."""
-        return self.address(self.number + 1) if self.has_more else ""
+    def next(self) -> str:
+        """The part after this one, or an empty string."""
+        return self.address(("after", self.after)) if self.after else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,8 @@ class SettingsPage:
     """Label and address of other pages that belong to this one."""
     facts: tuple[tuple[str, str], ...] = ()
     search_label: str = ""
+    search_hint: str = "How it begins, or a word of it"
+    """What is searched, and how."""
     choices: tuple[tuple[str, str, bool], ...] = ()
     """Parts of the list to choose from: label, address and whether it is the one shown."""
 

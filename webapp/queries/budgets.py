@@ -3,16 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from core.models import Budget, BudgetIncrease, Member, Project, Provider, Team, User, VirtualKey
+from rules.permissions import Reach
+from webapp.queries.keyset import At, By, Part, part_of
+
+BY_NAME = (By(Budget.name, "name"), By(Budget.id, "id"))
 
 
-def live_budgets(organization_id: str) -> list[Budget]:
-    """Return every budget that is not archived, by name."""
-    rows = Budget.select().where(
+def budgets_page(organization_id: str, within: Reach, at: At) -> Part:
+    """Return budgets that are not archived and stand within reach, by name; one statement."""
+    query = Budget.select().where(
         Budget.organization_id == organization_id, Budget.archived_at.is_null()
     )
-    return list(rows.order_by(Budget.name))
+    if not within.is_everywhere:
+        query = query.where(_stands_within(within))
+    return part_of(query, BY_NAME, at)
+
+
+def _stands_within(within: Reach) -> Any:
+    """Return the condition of ``places.place_of_budget``: at a team or project in reach, or at a key in one."""
+    teams, singles = list(within.team_ids), list(within.project_ids)
+    projects = Project.select(Project.id).where(
+        Project.team_id.in_(teams) | Project.id.in_(singles)
+    )
+    keys = VirtualKey.select(VirtualKey.id).where(VirtualKey.project_id.in_(projects))
+    at_team = (Budget.scope == "team") & Budget.scope_id.in_(teams)
+    at_project = (Budget.scope == "project") & Budget.scope_id.in_(projects)
+    return at_team | at_project | ((Budget.scope == "virtual_key") & Budget.scope_id.in_(keys))
 
 
 def personal_budgets(organization_id: str, user_id: str) -> list[Budget]:
@@ -55,12 +74,18 @@ def provider_labels(provider_ids: Iterable[str | None]) -> dict[tuple[str, str],
     return {("provider", row.id): row.name for row in query}
 
 
-def pending_increases(organization_id: str) -> list[BudgetIncrease]:
-    """Return the requests that nobody has decided, oldest first."""
-    rows = BudgetIncrease.select().where(
-        BudgetIncrease.organization_id == organization_id, BudgetIncrease.status == "pending"
+def pending_increases(organization_id: str, within: Reach) -> Any:
+    """Return the query of the requests that nobody has decided about budgets within reach, with ``budget_name``."""
+    query = (
+        BudgetIncrease.select(BudgetIncrease, Budget.name.alias("budget_name"))
+        .join(Budget, on=(Budget.id == BudgetIncrease.budget_id))
+        .where(
+            BudgetIncrease.organization_id == organization_id,
+            BudgetIncrease.status == "pending",
+            Budget.archived_at.is_null(),
+        )
     )
-    return list(rows.order_by(BudgetIncrease.created_at))
+    return query if within.is_everywhere else query.where(_stands_within(within))
 
 
 def increases_of(organization_id: str, user_id: str, limit: int = 20) -> list[BudgetIncrease]:

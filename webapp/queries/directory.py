@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from peewee import JOIN, fn
@@ -21,14 +20,15 @@ from core.models import (
     User,
 )
 from rules.permissions import Reach
-from webapp.page_models.settings_pages import PAGE_ROWS
+from webapp.queries.keyset import At, By, Part, part_of
 from webapp.queries.people import matches
 
 SHARED_PROJECT = "application"
+_OFFERED = 1000
 
 
-def teams_page(organization_id: str, within: Reach, search: str, offset: int) -> list[Any]:
-    """Return shared teams by name with ``people`` and ``projects`` counted; one row more than a page has."""
+def teams_page(organization_id: str, within: Reach, search: str, at: At) -> Part:
+    """Return shared teams by name with ``people`` and ``projects`` counted."""
     people = (
         TeamMember.select(fn.COUNT(TeamMember.id))
         .where(TeamMember.team_id == Team.id)
@@ -46,11 +46,11 @@ def teams_page(organization_id: str, within: Reach, search: str, offset: int) ->
         query = query.where(Team.id.in_(list(within.team_ids)))
     if search:
         query = query.where(matches(search, Team.name, Team.slug))
-    return list(query.order_by(fn.LOWER(Team.name), Team.id).limit(PAGE_ROWS + 1).offset(offset))
+    return part_of(query, _by_name(Team), at)
 
 
-def projects_page(organization_id: str, within: Reach, search: str, offset: int) -> list[Any]:
-    """Return shared projects by name with ``team_name``; one row more than a page has."""
+def projects_page(organization_id: str, within: Reach, search: str, at: At) -> Part:
+    """Return shared projects by name with ``team_name``."""
     query = (
         Project.select(Project, Team.name.alias("team_name"))
         .join(Team, on=(Team.id == Project.team_id))
@@ -68,8 +68,7 @@ def projects_page(organization_id: str, within: Reach, search: str, offset: int)
         query = query.where(is_within)
     if search:
         query = query.where(matches(search, Project.name, Project.slug))
-    ordered = query.order_by(fn.LOWER(Project.name), Project.id)
-    return list(ordered.limit(PAGE_ROWS + 1).offset(offset).objects())
+    return part_of(query, _by_name(Project), at)
 
 
 def projects_of(team_id: str) -> list[Project]:
@@ -100,8 +99,8 @@ def people_of_team(team_id: str) -> list[Any]:
     return list(rows.order_by(fn.LOWER(User.name)).limit(1000).objects())
 
 
-def groups_page(organization_id: str, search: str, offset: int) -> list[Any]:
-    """Return groups by name with ``people`` counted; one row more than a page has."""
+def groups_page(organization_id: str, search: str, at: At) -> Part:
+    """Return groups by name with ``people`` counted."""
     people = (
         GroupMember.select(fn.COUNT(GroupMember.id))
         .where(GroupMember.group_id == Group.id)
@@ -110,7 +109,7 @@ def groups_page(organization_id: str, search: str, offset: int) -> list[Any]:
     query = Group.select(Group, people).where(Group.organization_id == organization_id)
     if search:
         query = query.where(matches(search, Group.name))
-    return list(query.order_by(fn.LOWER(Group.name)).limit(PAGE_ROWS + 1).offset(offset))
+    return part_of(query, _by_name(Group), at)
 
 
 def people_of_group(group_id: str, limit: int = 1000) -> list[User]:
@@ -129,11 +128,8 @@ def custom_roles_of(organization_id: str) -> list[CustomRole]:
     return list(rows.order_by(CustomRole.name))
 
 
-def bindings_page(organization_id: str, offset: int) -> list[Any]:
-    """Return role bindings, newest first, each with the names of its principal, scope and role; one statement.
-
-    One row more than a page has.
-    """
+def bindings_page(organization_id: str, at: At) -> Part:
+    """Return role bindings, newest first, each with the names of its principal, scope and role; one statement."""
     kind = RoleBinding.principal_kind
     rows = (
         RoleBinding.select(
@@ -156,21 +152,28 @@ def bindings_page(organization_id: str, offset: int) -> list[Any]:
         .switch(RoleBinding)
         .join(CustomRole, JOIN.LEFT_OUTER, on=(CustomRole.id == RoleBinding.custom_role_id))
         .where(RoleBinding.organization_id == organization_id)
-        .order_by(RoleBinding.id.desc())
     )
-    return list(rows.limit(PAGE_ROWS + 1).offset(offset).objects())
+    return part_of(rows, (By(RoleBinding.id, "id", descending=True),), at)
 
 
 def service_accounts_of(organization_id: str) -> list[ServiceAccount]:
+    """Return the service accounts in use by name, as a control offers them."""
+    rows = ServiceAccount.select().where(
+        ServiceAccount.organization_id == organization_id, ServiceAccount.archived_at.is_null()
+    )
+    return list(rows.order_by(ServiceAccount.name).limit(_OFFERED))
+
+
+def service_accounts_page(organization_id: str, at: At) -> Part:
     """Return the service accounts in use by name."""
     rows = ServiceAccount.select().where(
         ServiceAccount.organization_id == organization_id, ServiceAccount.archived_at.is_null()
     )
-    return list(rows.order_by(ServiceAccount.name))
+    return part_of(rows, _by_name(ServiceAccount), at)
 
 
-def api_keys_page(organization_id: str, offset: int, owner_id: str = "") -> Sequence[Any]:
-    """Return API keys that are not revoked, newest first, with ``owner_name``; one row more than a page has."""
+def api_keys_page(organization_id: str, at: At, owner_id: str = "") -> Part:
+    """Return API keys that are not revoked, newest first, with ``owner_name``."""
     rows = (
         ApiKey.select(ApiKey, fn.COALESCE(User.name, ServiceAccount.name).alias("owner_name"))
         .join(User, JOIN.LEFT_OUTER, on=(User.id == ApiKey.owner_id))
@@ -180,5 +183,8 @@ def api_keys_page(organization_id: str, offset: int, owner_id: str = "") -> Sequ
     )
     if owner_id:
         rows = rows.where(ApiKey.owner_id == owner_id)
-    ordered = rows.order_by(ApiKey.id.desc())
-    return list(ordered.limit(PAGE_ROWS + 1).offset(offset).objects())
+    return part_of(rows, (By(ApiKey.id, "id", descending=True),), at)
+
+
+def _by_name(model: Any) -> tuple[By, By]:
+    return By(model.name, "name", lower=True), By(model.id, "id")

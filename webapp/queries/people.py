@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import reduce
 from operator import or_
@@ -14,6 +14,8 @@ from peewee import fn
 from core.database import is_sqlite
 from core.models import Invitation, Member, Team, TeamMember, User
 from webapp.page_models.settings_pages import PAGE_ROWS
+from webapp.queries.keyset import At, By, Part, counted_to, part_of
+from webapp.queries.searched import people_found
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,42 +31,42 @@ class MemberRow:
     has_password: bool
 
 
-@dataclass(frozen=True, slots=True)
-class MembersFound:
-    """A page of members; ``total`` counts all that match."""
-
-    rows: Sequence[MemberRow]
-    has_more: bool
-    total: int
+BY_NAME = (By(User.name, "name", lower=True), By(User.id, "id"))
 
 
-def members_page(organization_id: str, search: str, offset: int) -> MembersFound:
-    """Return members by name, from ``offset`` on, in two statements."""
+def members_page(organization_id: str, search: str, at: At) -> tuple[Part, int]:
+    """Return members by name, and how many there are up to a bound; in two statements, a search in four."""
     query = (
-        Member.select()
-        .join(User, on=(User.id == Member.user_id))
+        User.select()
+        .join(Member, on=(User.id == Member.user_id))
         .where(Member.organization_id == organization_id)
     )
     if search:
-        query = query.where(matches(search, User.name, User.email))
-    total: int = query.count()
-    found: Any = (
-        query.select(
-            User.id,
-            User.name,
-            User.email,
-            Member.role,
-            Member.department_id,
-            Member.disabled_at,
-            User.password_hash.is_null(False),
-        )
-        .order_by(fn.LOWER(User.name), User.id)
-        .limit(PAGE_ROWS)
-        .offset(offset)
-        .tuples()
+        query = query.where(people_found(organization_id, search).among(Member.user_id))
+    total = counted_to(query)
+    rows = query.select(
+        User.id,
+        User.name,
+        User.email,
+        Member.role,
+        Member.department_id,
+        Member.disabled_at,
+        User.password_hash.is_null(False).alias("has_password"),
     )
-    rows = [MemberRow(*row) for row in found]
-    return MembersFound(rows, offset + len(rows) < total, total)
+    part = part_of(rows, BY_NAME, at)
+    return replace(part, rows=[_row(row) for row in part.rows]), total
+
+
+def _row(row: Any) -> MemberRow:
+    return MemberRow(
+        row.id,
+        row.name,
+        row.email,
+        row.role,
+        row.department_id,
+        row.disabled_at,
+        bool(row.has_password),
+    )
 
 
 def teams_of(organization_id: str, user_ids: Collection[str]) -> dict[str, list[tuple[str, str]]]:
@@ -104,7 +106,7 @@ def open_invitations(organization_id: str, limit: int = PAGE_ROWS) -> list[Invit
 
 
 def matches(search: str, *columns: Any) -> Any:
-    """Return the condition that a text stands in one of these columns, whatever its case."""
+    """Return the condition that a text stands in one of these columns, whatever its case. For small tables only."""
     return reduce(or_, (_holds(column, search.lower()) for column in columns))
 
 

@@ -18,7 +18,8 @@ from core.grants import SERVICE_ACCOUNT, USER
 from webapp.access import requires, signed_in, viewer
 from webapp.forms import (
     asked_page,
-    offset_of,
+    at_of,
+    paged,
     show_form,
     show_once,
     show_page,
@@ -26,7 +27,6 @@ from webapp.forms import (
     typed,
 )
 from webapp.page_models.settings_pages import (
-    PAGE_ROWS,
     Action,
     Cell,
     Field,
@@ -57,15 +57,15 @@ _MODES = [
 @requires("organization:manage")
 def index() -> Response:
     """Answer with every key that works."""
-    paging = asked_page(HERE, "key")
-    found = directory.api_keys_page(viewer().organization_id, offset_of(paging))
+    paging = asked_page(HERE)
+    found = directory.api_keys_page(viewer().organization_id, at_of(paging))
     table = Table(
         "api-keys",
         "API keys",
         COLUMNS,
-        rows(found[:PAGE_ROWS], HERE),
+        rows(found.rows, HERE),
         "No API key is in use.",
-        paging=replace(paging, has_more=len(found) > PAGE_ROWS),
+        paging=paged(paging, found),
     )
     page = SettingsPage(
         "API keys",

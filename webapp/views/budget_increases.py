@@ -18,7 +18,7 @@ from webapp.forms import done, save, show_form, show_refused, typed
 from webapp.page_models import budgets as pages
 from webapp.page_models.settings_pages import FormPage
 from webapp.pages import respond, see
-from webapp.places import homes_of, increase_place, place_of_budget
+from webapp.places import increase_place
 from webapp.queries import budgets as queries
 from webapp.security import client_ip
 from webapp.state import control_plane
@@ -26,6 +26,7 @@ from webapp.state import control_plane
 blueprint = Blueprint("budget_increases", __name__)
 REQUESTS = "/gateway/budget-requests"
 MINE = "/me/budgets"
+_SHOWN_REQUESTS = 100
 
 
 # Behind the link of a refused call
@@ -157,15 +158,10 @@ def _my_form(budget_id: str, values: dict[str, str]) -> FormPage:
 def pending() -> Response:
     """Answer with the requests that the viewer may decide."""
     who, now = viewer(), utcnow()
-    budgets = {row.id: row for row in queries.live_budgets(who.organization_id)}
-    homes = homes_of(list(budgets.values()))
-    rows = [
-        pages.increase_row(each, budgets[each.budget_id].name)
-        for each in queries.pending_increases(who.organization_id)
-        if each.budget_id in budgets
-        and who.may("gatewayBudgets:update", place_of_budget(budgets[each.budget_id], *homes))
-    ]
-    page = pages.IncreasesPage(tuple(rows), now)
+    waiting = queries.pending_increases(who.organization_id, who.reach("gatewayBudgets:update"))
+    oldest = waiting.order_by(BudgetIncrease.id).limit(_SHOWN_REQUESTS)
+    rows = [pages.increase_row(each, each.budget_name) for each in oldest.objects()]
+    page = pages.IncreasesPage(tuple(rows), now, is_full=len(rows) == _SHOWN_REQUESTS)
     return respond("budget_increases.html", ("requests",), page=page)
 
 

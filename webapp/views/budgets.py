@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from flask import Blueprint, Response, flash
@@ -14,15 +15,26 @@ from core.fault import Fault, Refused
 from core.models import Budget
 from core.spending import Standing, keys_under, spent_by_step, standings
 from rules.forecast import forecast, recent_span
+from rules.permissions import Place
 from webapp import filters
 from webapp.access import requires, viewer
 from webapp.burn_down import BurnDown, Course, burn_down
-from webapp.forms import done, sent_version, show_form, show_refused, typed
+from webapp.forms import (
+    asked_page,
+    at_of,
+    done,
+    paged,
+    sent_version,
+    show_form,
+    show_refused,
+    typed,
+)
 from webapp.page_models import budgets as pages
 from webapp.page_models.settings_pages import FormPage
 from webapp.pages import respond, see
 from webapp.places import budget_place, homes_of, place_of_budget
 from webapp.queries import budgets as queries
+from webapp.queries.keyset import counted_to
 
 blueprint = Blueprint("budgets", __name__)
 HERE = "/gateway/budgets"
@@ -34,13 +46,13 @@ _SHOWN_KEYS = 20
 @requires("gatewayBudgets:view", anywhere=True)
 def index() -> Response:
     """Answer with the budgets that stand where the viewer may see them."""
-    who, now = viewer(), utcnow()
-    rows = queries.live_budgets(who.organization_id)
-    homes = homes_of(rows)
-    seen = [row for row in rows if who.may("gatewayBudgets:view", place_of_budget(row, *homes))]
-    labels = queries.labels_of(seen)
-    waiting = queries.pending_increases(who.organization_id)
-    places = {row.id: place_of_budget(row, *homes) for row in rows}
+    who, now, paging = viewer(), utcnow(), asked_page(HERE)
+    found = queries.budgets_page(
+        who.organization_id, who.reach("gatewayBudgets:view"), at_of(paging)
+    )
+    places = _places(found.rows)
+    labels = queries.labels_of(found.rows)
+    updates = who.reach("gatewayBudgets:update")
     page = pages.BudgetsPage(
         rows=tuple(
             pages.row_of(
@@ -49,14 +61,12 @@ def index() -> Response:
                 who.may("gatewayBudgets:update", places[standing.budget.id]),
                 now,
             )
-            for standing in standings(seen, now)
+            for standing in standings(found.rows, now)
         ),
         now=now,
         may_create=who.may("gatewayBudgets:create"),
-        pending=sum(
-            each.budget_id in places and who.may("gatewayBudgets:update", places[each.budget_id])
-            for each in waiting
-        ),
+        pending=counted_to(queries.pending_increases(who.organization_id, updates)),
+        paging=paged(paging, found),
     )
     return respond("budgets.html", ("budgets",), page=page)
 
@@ -153,6 +163,11 @@ def archive(budget_id: str) -> Response:
     row = authoring.archive(viewer().actor(), budget_id, utcnow())
     flash(f"{row.name} no longer counts.", "positive")
     return see("budgets.index")
+
+
+def _places(rows: Sequence[Budget]) -> dict[str, Place]:
+    homes = homes_of(rows)
+    return {row.id: place_of_budget(row, *homes) for row in rows}
 
 
 def _form(values: dict[str, str], row: Budget | None = None, version: str = "") -> FormPage:

@@ -14,9 +14,8 @@ from core.clock import utcnow
 from core.fault import Fault, Refused
 from core.models import Group
 from webapp.access import requires, viewer
-from webapp.forms import asked_page, offset_of, save, sent_version, show_form, show_page, typed
+from webapp.forms import asked_page, at_of, paged, save, sent_version, show_form, show_page, typed
 from webapp.page_models.settings_pages import (
-    PAGE_ROWS,
     Action,
     Cell,
     Field,
@@ -37,8 +36,8 @@ _ORIGINS = {"manual": "Here", "scim": "Directory", "oidc": "Single sign-on"}
 @requires("organization:manage")
 def index() -> Response:
     """Answer with the groups."""
-    paging = asked_page(HERE, "group")
-    found = directory.groups_page(viewer().organization_id, paging.search, offset_of(paging))
+    paging = asked_page(HERE)
+    found = directory.groups_page(viewer().organization_id, paging.search, at_of(paging))
     rows = [
         Row(
             group.id,
@@ -49,7 +48,7 @@ def index() -> Response:
             ),
             _actions(group),
         )
-        for group in found[:PAGE_ROWS]
+        for group in found.rows
     ]
     table = Table(
         "groups",
@@ -57,7 +56,7 @@ def index() -> Response:
         ("Group", "People", "Kept"),
         rows,
         "No group is here.",
-        paging=replace(paging, has_more=len(found) > PAGE_ROWS),
+        paging=paged(paging, found),
     )
     page = SettingsPage(
         "Groups",

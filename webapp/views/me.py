@@ -20,6 +20,7 @@ from webapp.forms import save, sent_version, show_form, show_page, typed
 from webapp.page_models.settings_pages import Cell, Field, FormPage, Row, SettingsPage, Table
 from webapp.pages import see
 from webapp.queries import directory
+from webapp.queries.keyset import At
 from webapp.views import api_keys
 from webapp.views.person_data import OWN_FILE
 
@@ -37,7 +38,9 @@ def show() -> Response:
         "api-keys",
         "Your API keys",
         api_keys.COLUMNS,
-        api_keys.rows(directory.api_keys_page(who.organization_id, 0, user.id), api_keys.OWN),
+        api_keys.rows(
+            directory.api_keys_page(who.organization_id, At(), user.id).rows, api_keys.OWN
+        ),
         "You have no API key. Scripts that manage this control plane need one.",
         add=("New API key", f"{api_keys.OWN}/new"),
     )

@@ -16,12 +16,14 @@ from webapp import letters
 from webapp.access import requires, viewer
 from webapp.forms import (
     asked_page,
-    offset_of,
+    at_of,
+    paged,
     save,
     sent_version,
     show_form,
     show_once,
     show_page,
+    told_count,
     typed,
 )
 from webapp.page_models.settings_pages import (
@@ -50,8 +52,8 @@ _TONES = {"admin": "accent", "external": "warning"}
 @requires("organization:manage")
 def index() -> Response:
     """Answer with the members, a page at a time, and the invitations that wait."""
-    who, now, paging = viewer(), utcnow(), asked_page(HERE, "person")
-    found = members_page(who.organization_id, paging.search, offset_of(paging))
+    who, now, paging = viewer(), utcnow(), asked_page(HERE)
+    found, total = members_page(who.organization_id, paging.search, at_of(paging))
     teams = teams_of(who.organization_id, [row.user_id for row in found.rows])
     departments = choices.department_names(who.organization_id)
     rows = [_row(row, teams.get(row.user_id, []), departments, who.user_id) for row in found.rows]
@@ -61,7 +63,7 @@ def index() -> Response:
         ("Name", "Role", "Teams", "Department", "State"),
         rows,
         "Nobody matches.",
-        paging=replace(paging, has_more=found.has_more, total=found.total),
+        paging=replace(paged(paging, found), summary=told_count(total, "person", "people")),
     )
     invitations = open_invitations(who.organization_id)
     page = SettingsPage(
@@ -72,6 +74,7 @@ def index() -> Response:
         (members, _invitations(invitations)) if invitations else (members,),
         actions=(("Invite", f"{HERE}/invite", True),),
         search_label="Find a person",
+        search_hint="Words of name or e-mail address",
     )
     return show_page(page)
 

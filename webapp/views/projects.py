@@ -14,9 +14,8 @@ from core.clock import utcnow
 from core.models import Project
 from rules.permissions import Place
 from webapp.access import requires, viewer
-from webapp.forms import asked_page, offset_of, save, sent_version, show_form, show_page, typed
+from webapp.forms import asked_page, at_of, paged, save, sent_version, show_form, show_page, typed
 from webapp.page_models.settings_pages import (
-    PAGE_ROWS,
     Action,
     Cell,
     Field,
@@ -38,19 +37,19 @@ HERE = "/settings/projects"
 @requires("project:view", anywhere=True)
 def index() -> Response:
     """Answer with the projects within reach."""
-    who, paging = viewer(), asked_page(HERE, "project")
+    who, paging = viewer(), asked_page(HERE)
     found = directory.projects_page(
-        who.organization_id, who.reach("project:view"), paging.search, offset_of(paging)
+        who.organization_id, who.reach("project:view"), paging.search, at_of(paging)
     )
     departments = choices.department_names(who.organization_id)
-    rows = [_row(project, departments) for project in found[:PAGE_ROWS]]
+    rows = [_row(project, departments) for project in found.rows]
     table = Table(
         "projects",
         "Projects",
         ("Project", "Team", "Department", "Since"),
         rows,
         "No project is here for you to see.",
-        paging=replace(paging, has_more=len(found) > PAGE_ROWS),
+        paging=paged(paging, found),
     )
     page = SettingsPage(
         "Projects",

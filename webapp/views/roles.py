@@ -17,9 +17,8 @@ from core.grants import GROUP, SERVICE_ACCOUNT, USER
 from core.models import CustomRole
 from rules.permissions import CATALOG, ORGANIZATION_ONLY
 from webapp.access import requires, viewer
-from webapp.forms import asked_page, offset_of, save, sent_version, show_form, show_page, typed
+from webapp.forms import asked_page, at_of, paged, save, sent_version, show_form, show_page, typed
 from webapp.page_models.settings_pages import (
-    PAGE_ROWS,
     Action,
     Cell,
     Field,
@@ -52,9 +51,9 @@ _KINDS = {
 @requires("organization:manage")
 def index() -> Response:
     """Answer with the roles and the bindings."""
-    organization_id, paging = viewer().organization_id, asked_page(HERE, "binding")
-    found = directory.bindings_page(organization_id, offset_of(paging))
-    paging = replace(paging, has_more=len(found) > PAGE_ROWS)
+    organization_id, paging = viewer().organization_id, asked_page(HERE)
+    found = directory.bindings_page(organization_id, at_of(paging))
+    paging = paged(paging, found)
     roles = Table(
         "roles",
         "Custom roles",
@@ -67,7 +66,7 @@ def index() -> Response:
         "bindings",
         "Role bindings",
         ("Who", "Role", "Where", "Since"),
-        [_binding_row(row) for row in found[:PAGE_ROWS]],
+        [_binding_row(row) for row in found.rows],
         "Nobody has a role beside those of their teams.",
         add=("Give a role", f"{HERE}/bindings/new"),
         paging=paging,

@@ -13,7 +13,7 @@ from core.authoring.versions import version_of
 from core.clock import utcnow
 from core.models import ServiceAccount
 from webapp.access import requires, viewer
-from webapp.forms import save, sent_version, show_form, show_page, typed
+from webapp.forms import asked_page, at_of, paged, save, sent_version, show_form, show_page, typed
 from webapp.page_models.settings_pages import (
     Action,
     Cell,
@@ -34,10 +34,17 @@ HERE = "/settings/service-accounts"
 @requires("organization:manage")
 def index() -> Response:
     """Answer with the service accounts."""
-    rows = [_row(row) for row in directory.service_accounts_of(viewer().organization_id)]
+    paging = asked_page(HERE)
+    found = directory.service_accounts_page(viewer().organization_id, at_of(paging))
+    rows = [_row(row) for row in found.rows]
     columns = ("Account", "State", "Since")
     table = Table(
-        "service-accounts", "Service accounts", columns, rows, "No program has an account."
+        "service-accounts",
+        "Service accounts",
+        columns,
+        rows,
+        "No program has an account.",
+        paging=paged(paging, found),
     )
     page = SettingsPage(
         "Service accounts",

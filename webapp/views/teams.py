@@ -14,9 +14,8 @@ from core.clock import utcnow
 from core.models import Project, Team
 from rules.permissions import Place
 from webapp.access import requires, viewer
-from webapp.forms import asked_page, offset_of, save, sent_version, show_form, show_page, typed
+from webapp.forms import asked_page, at_of, paged, save, sent_version, show_form, show_page, typed
 from webapp.page_models.settings_pages import (
-    PAGE_ROWS,
     Action,
     Cell,
     Field,
@@ -38,9 +37,9 @@ SLUG_HELP = "Names it in files and addresses, for good. Left empty, it is made f
 @requires("team:view", anywhere=True)
 def index() -> Response:
     """Answer with the teams within reach."""
-    who, paging = viewer(), asked_page(HERE, "team")
+    who, paging = viewer(), asked_page(HERE)
     found = directory.teams_page(
-        who.organization_id, who.reach("team:view"), paging.search, offset_of(paging)
+        who.organization_id, who.reach("team:view"), paging.search, at_of(paging)
     )
     departments = choices.department_names(who.organization_id)
     rows = [
@@ -54,7 +53,7 @@ def index() -> Response:
             ),
             _team_actions(team),
         )
-        for team in found[:PAGE_ROWS]
+        for team in found.rows
     ]
     table = Table(
         "teams",
@@ -62,7 +61,7 @@ def index() -> Response:
         ("Team", "People", "Projects", "Department"),
         rows,
         "No team is here for you to see.",
-        paging=replace(paging, has_more=len(found) > PAGE_ROWS),
+        paging=paged(paging, found),
     )
     page = SettingsPage(
         "Teams",

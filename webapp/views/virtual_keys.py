@@ -17,7 +17,7 @@ from core.spending import standings
 from rules.permissions import Place
 from rules.windows import Window, period
 from webapp.access import requires, viewer
-from webapp.forms import DRAWER, asked_page, offset_of, show_page
+from webapp.forms import DRAWER, asked_page, at_of, paged, show_page
 from webapp.lake import lake_activity
 from webapp.page_models import budgets as budget_pages
 from webapp.page_models import virtual_keys as pages
@@ -43,17 +43,19 @@ def index() -> Response:
     asked = request.args.get("status", "")
     status = asked if asked in queries.STATUSES else queries.STATUSES[0]
     kept = (("status", status),) if status != queries.STATUSES[0] else ()
-    paging = replace(asked_page(HERE, "key"), kept=kept)
-    found = queries.keys_page(who, status, paging.search, offset_of(paging), now)
+    paging = replace(asked_page(HERE), kept=kept)
+    found = queries.keys_page(who, status, paging.search, at_of(paging), now)
     since = period(Window.MONTH, now)[0]
-    spent = lake_activity(who.organization_id).key_spend([row.id for row in found.rows], since, now)
+    spent = lake_activity(who.organization_id).key_spend(
+        [row.id for row in found.part.rows], since, now
+    )
     rows = []
-    for row in found.rows:
+    for row in found.part.rows:
         project = found.projects.get(row.project_id)
         person = found.people.get(row.principal_user_id or "")
         may = _may(Place(project.team_id, project.id) if project else Place())
         rows.append(pages.list_row(row, project, person, spent.get(row.id, 0), may, now))
-    paging = replace(paging, has_more=found.has_more)
+    paging = paged(paging, found.part)
     table = Table("keys", "Virtual keys", pages.COLUMNS, rows, "No key matches.", paging=paging)
     may_create = who.may_somewhere("virtualKeys:create")
     page = SettingsPage(
@@ -63,9 +65,10 @@ def index() -> Response:
         now,
         (table,),
         actions=(("New key", f"{HERE}/new", True),) if may_create else (),
-        search_label="Find a key by name, prefix, tag or person",
+        search_label="Find a key",
+        search_hint="Words of name, tag or owner, or its beginning",
         choices=tuple(
-            (label, replace(paging, kept=(("status", name),)).address(1), name == status)
+            (label, replace(paging, kept=(("status", name),)).address(), name == status)
             for name, label in pages.STATUS_LABELS.items()
         ),
     )

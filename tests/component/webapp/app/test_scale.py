@@ -10,7 +10,9 @@ from tests.population import Size
 
 LARGE = Size(members=1000, keys=1000, audit_rows=1000)
 # What grows with the company; the others are as large as what somebody has set up by hand.
-GROWS = frozenset({"user", "member", "team_member", "virtual_key", "audit_log", "ledger"})
+GROWS = frozenset(
+    {"user", "member", "team_member", "virtual_key", "audit_log", "ledger", "search_word"}
+)
 # People by name, whatever its case, and small tables: put in order when asked for.
 BY_NAME = frozenset(
     path
@@ -30,14 +32,16 @@ def test_statements_stay_the_same_and_every_large_table_is_read_by_an_index(
     with place(database_url, tmp_path / "var") as there:
         small = _costs(there)
         there.grow(LARGE)
-        assert _costs(there) == small
+        # What more than a thousand have is not gathered before the list is read, which is a statement less.
+        more = {path: cost for path, cost in _costs(there).items() if cost > small[path]}
+        assert not more, (more, small)
         if database_url.startswith("sqlite"):
             asked = [*(there.list(path) for path in LISTS), there.resolve()]
-            # A text is looked for anywhere in names, which no index helps with.
-            listed = [each for each in asked if "?q=" not in each.path]
-            whole = {each.path: GROWS & set(each.scanned) for each in listed}
+            whole = {each.path: GROWS & set(each.scanned) for each in asked}
             assert not any(whole.values()), whole
-            sorts = [sql for each in asked if each.path not in BY_NAME for sql in each.sorts]
+            # What a search gathered, a bounded number, is put in order too.
+            listed = [each for each in asked if each.path not in BY_NAME and "?q=" not in each.path]
+            sorts = [sql for each in listed for sql in each.sorts]
             assert not [
                 sql for sql in sorts if any(f'FROM "{name}" ' in sql for name in GROWS - {"user"})
             ]

@@ -117,7 +117,8 @@ def test_what_a_long_list_leaves_out_is_named(ada: Desk, monkeypatch: pytest.Mon
     assert 'name="named"' not in ada.client.get(f"{HERE}/new").text
     monkeypatch.setattr(queries, "MOST_CHOICES", 1)
     form = ada.client.get(f"{HERE}/new").text
-    assert 'name="named"' in form and "dan@acme.test" not in form
+    offered = [name for name in ("ada", "dan") if f"({name}@acme.test)" in form]
+    assert 'name="named"' in form and len(offered) == 1
     choices = {"window": "day", "on_breach": "block", "on_unpriced": "flat", "on_outage": "block"}
     choices |= {"applies_to": f"organization:{ada.actor.organization_id}", "limit_usd": "5"}
     choices["allow_unreachable"] = "1"
