@@ -10,7 +10,7 @@ from proxy.gateway import Gateway
 from proxy.metrics_view import metrics_answer
 from proxy.model_forms import FORMS
 from proxy.models_list import list_answer, one_answer
-from proxy.pipeline.call import Call
+from proxy.pipeline.call import new_call
 from proxy.pipeline.caller import api_of, without_key
 from proxy.pipeline.incoming import KEY_HEADERS, Incoming, read_headers
 from proxy.pipeline.observe import record_own_answer
@@ -38,7 +38,7 @@ def create_app(gateway: Gateway) -> App:
         route = find(scope["path"], scope["method"])
         try:
             if route is not None and route.serves is Serves.EXCHANGE and scope["method"] == "POST":
-                call = Call(scope, send, route, identity)
+                call = new_call(scope, send, route, identity)
                 call.incoming = incoming
                 body = await _read_body(receive)
                 coding = incoming.get(b"content-encoding")

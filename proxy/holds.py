@@ -152,16 +152,18 @@ class Holds:
 
     def _hold(self, limits: Sequence[LimitState], amounts: Amounts) -> Hold:
         periods = tuple([limit.current for limit in limits])
-        is_low = False
+        is_low, units = False, 0
         for period in periods:
-            amount = amounts[period.unit]
+            units |= (unit := period.unit)
+            amount = amounts[unit]
             period.is_used = True
             period.held += amount
-            period.available -= amount
-            is_low |= period.available < period.low_water
+            period.available = available = period.available - amount
+            if available < period.low_water:
+                is_low = True
         if is_low:
             self.wake()
-        return Hold(amounts, periods)
+        return Hold(amounts, periods, not units)
 
     def settle(self, hold: Hold, used: Amounts) -> None:
         """Replace a hold by what the call used; the same hold a second time changes nothing.
@@ -171,15 +173,17 @@ class Holds:
         if hold.is_settled:
             return
         hold.is_settled = True
-        held = hold.amounts
+        held, active = hold.amounts, self.active
+        cost, amount, is_mixed = used[0], held[0], not hold.is_money
         for period in hold.periods:
-            unit = period.unit
-            cost, amount = used[unit], held[unit]
+            if is_mixed:
+                unit = period.unit
+                cost, amount = used[unit], held[unit]
             period.held -= amount
             period.unacked += cost
             period.available += amount - cost
             period.is_used = True
-            self.active[period] = None
+            active[period] = None
         if self.waiters:
             self.serve(self._now_s())
             self.wake()

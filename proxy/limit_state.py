@@ -75,7 +75,7 @@ class Period:
 
     def __init__(self, limit: "LimitState", start_ms: int) -> None:
         self.limit = limit
-        self.unit: int = limit.terms.unit
+        self.unit = int(limit.terms.unit)
         self.start_ms = start_ms
         self.charge = (limit.terms.id, start_ms)
         """Where what is used is booked: the limit, and the period's start or the slot under way."""
@@ -140,7 +140,7 @@ class LimitState:
         self.is_gone = False
         self.ends_s = NEVER_TOLD
         self.alone_since_s, self.alone_used = NEVER_TOLD, 0
-        self.unit: int = terms.unit
+        self.unit = int(terms.unit)
         self.adopt(terms)
         self.current = Period(self, 0)
 
@@ -227,12 +227,26 @@ class LimitState:
 class Hold:
     """An amount set aside for one call, in the periods it was taken in. Settled or released once."""
 
-    __slots__ = ("admission", "amounts", "file", "is_settled", "more", "periods", "rates", "used")
+    __slots__ = (
+        "admission",
+        "amounts",
+        "file",
+        "is_money",
+        "is_settled",
+        "more",
+        "periods",
+        "rates",
+        "used",
+    )
 
-    def __init__(self, amounts: Amounts, periods: tuple[Period, ...]) -> None:
+    def __init__(
+        self, amounts: Amounts, periods: tuple[Period, ...], is_money: bool = False
+    ) -> None:
         self.amounts = amounts
         """What is held in each period, by the period's unit."""
         self.periods = periods
+        self.is_money = is_money
+        """It is known to hold in budgets only, so that the first of its amounts is all that matters."""
         self.is_settled = False
         self.used: Amounts | None = None
         """What is booked of it whatever the call uses in the end: of an attempt that failed, a request."""
@@ -246,6 +260,8 @@ class Hold:
 
     def record(self) -> list[tuple[str, int]]:
         """Return the budgets and period starts (ms) that it is charged to, and fix the slots it counts in."""
+        if self.is_money:
+            return [p.charge for p in self.periods]
         charges = [p.charge for p in self.periods if not p.unit]
         if len(charges) != len(self.periods):
             self.rates = tuple([(p.unit, *p.charge) for p in self.periods if p.unit])

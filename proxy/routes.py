@@ -174,7 +174,10 @@ TABLE: tuple[Route, ...] = (
 )
 
 _EXACT = [route for route in TABLE if not route.has_tail and not route.names_model]
-_BY_METHOD = {(method, route.path): route for route in _EXACT for method in route.methods}
+_BY_METHOD = {
+    method: {route.path: route for route in _EXACT if method in route.methods}
+    for method in {method for route in _EXACT for method in route.methods}
+}
 _BY_PATH = {route.path: route for route in reversed(_EXACT)}
 _OPEN = tuple(route for route in TABLE if route.has_tail)
 _WITH_MODEL = {
@@ -195,11 +198,12 @@ def find(path: str, method: str = "POST") -> Route | None:
 
     ``/api/v1…`` is another spelling of ``/v1…``.
     """
-    route = _BY_METHOD.get((method, path))
+    of_method = _BY_METHOD.get(method, {})
+    route = of_method.get(path)
     if route is not None:
         return route
     path = _plain(path)
-    route = _BY_METHOD.get((method, path)) or _BY_PATH.get(path)
+    route = of_method.get(path) or _BY_PATH.get(path)
     return route or _find_with_model(path) or _find_open(path)
 
 

@@ -101,10 +101,13 @@ class Spool:
             self._stranded.append((line, hold, used))
             return
         costs = self._batch.costs
-        for period in hold.periods:
-            amount = used[period.unit]
-            if amount:
-                costs[period] = costs.get(period, 0) + amount
+        if not hold.is_money:
+            for period in hold.periods:
+                if amount := used[period.unit]:
+                    costs[period] = costs.get(period, 0) + amount
+        elif cost := used[0]:
+            for period in hold.periods:
+                costs[period] = costs.get(period, 0) + cost
         for part in hold.more:
             booked = used if part.used is None else part.used
             for period in part.periods:

@@ -40,7 +40,8 @@ class OutputHistory:
         if own.count <= _KEPT_SAMPLES or not own.count % _SHARED_EVERY:
             # What all keys used matters to keys without a history; a busy one need not tell it all.
             self._add(("", model), output_tokens)
-        own.note_overrun(overrun)
+        if own.margin > 1.0 or overrun > 1.0:
+            own.note_overrun(overrun)
 
     def outlook(self, vk_id: str, model: str) -> tuple[int | None, float]:
         """Return what is to be expected of a key's call to a model: ``p95_tokens``, and a margin.
@@ -112,7 +113,4 @@ def estimate_usage(body_bytes: int, max_tokens: int | None, p95_tokens: int | No
         usual = int(p95_tokens * _MARGIN) + 1
         # A caller without a maximum may well get more than the default: then the history alone decides.
         allowed = usual if max_tokens is None else min(allowed, usual)
-    return Usage(
-        input_tokens=int(body_bytes / BYTES_PER_TOKEN) + 1,
-        output_tokens=min(allowed, MAX_OUTPUT_TOKENS),
-    )
+    return Usage(int(body_bytes / BYTES_PER_TOKEN) + 1, min(allowed, MAX_OUTPUT_TOKENS))

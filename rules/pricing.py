@@ -1,6 +1,6 @@
 """What a call costs. One function serves estimate and settlement; finding a price is the catalogue's work."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import mul
 from typing import NamedTuple
 
@@ -32,10 +32,12 @@ class Price:
     unit: str = ""
     """What the rates count a million of: tokens when empty, else ``characters`` or ``seconds``."""
 
-    @property
-    def is_known(self) -> bool:
-        """False for what stands in for a model without a published price."""
-        return self.source not in (FLAT_SOURCE, UNPRICED_SOURCE)
+    is_known: bool = field(init=False)
+    """False for what stands in for a model without a published price."""
+
+    def __post_init__(self) -> None:
+        is_known = self.source not in (FLAT_SOURCE, UNPRICED_SOURCE)
+        object.__setattr__(self, "is_known", is_known)
 
 
 CHARACTERS = "characters"

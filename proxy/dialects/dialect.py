@@ -14,7 +14,7 @@ UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
 """What decoding raises for bytes that are not JSON; text that is not UTF-8 has an error of its own."""
 
 
-class Ask(NamedTuple):
+class Ask(msgspec.Struct, frozen=True, gc=False):
     """The few fields of a request that decisions need; all others pass unread."""
 
     model: str

@@ -69,7 +69,7 @@ def read_request(body: bytes) -> Ask:
         request.model,
         request.stream is True,
         None if limit is None else token_count(limit),
-        asks_usage(options),
+        None if options is None else asks_usage(options),
     )
 
 

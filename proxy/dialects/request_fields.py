@@ -23,7 +23,8 @@ def check_request(
     model: str, items: msgspec.Raw, request_type: str, name: str = "messages"
 ) -> None:
     """Raise Refused unless a request names a model and the list ``name`` holds at least one item."""
-    check_model(model, request_type)
+    if not model.isprintable() or not 0 < len(model) <= MAX_MODEL_CHARACTERS or model.isspace():
+        check_model(model, request_type)
     if memoryview(items).nbytes < _EMPTY_LIST_BYTES:
         check_short_list(bytes(items), name)
 

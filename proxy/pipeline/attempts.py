@@ -56,6 +56,8 @@ async def dispatch(gateway: Gateway, call: Call) -> None:
     Raises UpstreamLost or LeashPulled when the last lane that may be tried fails without an answer, and
     Refused when none may be tried: CIRCUIT_OPEN.
     """
+    if call.is_replayed:
+        return
     if len(call.chain) > 1:
         await _first_answer(gateway, call)
     else:

@@ -16,12 +16,14 @@ def authenticate(gateway: Gateway, call: Call) -> Awaitable[None] | None:
     bundle = gateway.keyring.known(presented)
     if bundle is None:
         return _resolve(gateway, call, presented)
-    call.plan = gateway.plans.of(bundle)
+    call.plan = plan = gateway.plans.of(bundle)
+    call.checks = plan.checks
     return None
 
 
 async def _resolve(gateway: Gateway, call: Call, presented: str) -> None:
     with call.leash.cancel_scope:
-        call.plan = gateway.plans.of(await gateway.keyring.resolve(presented))
+        call.plan = plan = gateway.plans.of(await gateway.keyring.resolve(presented))
+        call.checks = plan.checks
     if call.leash.reason is not None:
         raise LeashPulled

@@ -4,7 +4,7 @@
 """
 
 import hashlib
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Callable, Hashable
 
 from core.fault import Fault, Refused
 from proxy.answer_store import MAX_ANSWER_BYTES, Headers, Kept, Replay
@@ -27,7 +27,7 @@ def cache_mode(_: Gateway, call: Call) -> None:
     """Find the cache mode of a call and apply it. Raises Refused: CACHE_OVERRIDE_INVALID,
     CACHE_OVERRIDE_NOT_IMPLEMENTED."""
     override = call.incoming.get(CACHE_HEADER)
-    checks = call.required_plan().checks
+    checks = call.checks
     if not override and checks.cache_mode is None and not checks.cache_rules:
         return
     mode, rule = _resolved(call, override, checks)
@@ -73,7 +73,7 @@ def _header_of(call: Call) -> Callable[[str], str]:
 
 def find_answer(gateway: Gateway, call: Call) -> None:
     """Let a kept answer to the very same request serve the call; else have the provider's kept."""
-    ttl_seconds = call.required_plan().checks.response_ttl_seconds
+    ttl_seconds = call.checks.response_ttl_seconds
     if not ttl_seconds or call.cache_mode is _DISABLED or call.dialect.read_form is not None:
         return
     call.answer_key = key = _key(call)
@@ -100,18 +100,6 @@ def _key(call: Call) -> Hashable:
         headers,
         hashlib.sha256(call.body).digest(),
     )
-
-
-def unless_replayed(
-    stage: Callable[[Gateway, Call], Awaitable[None] | None],
-) -> Callable[[Gateway, Call], Awaitable[None] | None]:
-    """Return a stage that does nothing for a call that a kept answer serves."""
-
-    def only_if_asked(gateway: Gateway, call: Call) -> Awaitable[None] | None:
-        return None if call.is_replayed else stage(gateway, call)
-
-    only_if_asked.__name__ = getattr(stage, "__name__", "stage")
-    return only_if_asked
 
 
 class Recording:
@@ -161,7 +149,7 @@ def keep_answer(gateway: Gateway, call: Call) -> None:
     if _key(call) != call.answer_key:
         # A fallback served the call: its answer is not what the provider asked first would say.
         return
-    until_s = gateway.now_s() + call.required_plan().checks.response_ttl_seconds
+    until_s = gateway.now_s() + call.checks.response_ttl_seconds
     headers = [h for h in recorded.headers if h[0] != b"set-cookie"]
     kept = Kept(200, headers, tuple(recorded.pieces), until_s, recorded.size_bytes)
     gateway.answers.keep(call.answer_key, kept)

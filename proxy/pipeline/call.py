@@ -6,13 +6,16 @@ from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Protocol
 
+import msgspec
+
 from core.fault import Fault, Refused
 from proxy.capture import Capture
+from proxy.checks import NO_CHECKS, Checks
 from proxy.dialects.dialect import Ask, Counts, Dialect
 from proxy.dialects.meters import Meter
 from proxy.holds import Hold
 from proxy.pipeline.identity import Identity
-from proxy.pipeline.incoming import read_headers
+from proxy.pipeline.incoming import Incoming, read_headers
 from proxy.pipeline.lanes import Choice, Lane, Plan
 from proxy.providers.provider import Upstream
 from proxy.routes import Route
@@ -24,7 +27,10 @@ from rules.pricing import FREE_PRICE, Price
 from rules.usage import Usage
 
 NO_USAGE = Usage()
+NO_CHARGES = msgspec.Raw(b"[]")
 _NOTHING_TOLD = Counts()
+_NOTHING_ASKED = Ask("")
+_NO_HEADERS = read_headers([])
 _NO_FACTS: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -56,39 +62,46 @@ class Converter(Protocol):
         """What ends the client's dialect has been returned."""
 
 
-class Call:
-    """The state of one call. Each stage fills in its part and reads that of the stages before it.
+class Call(msgspec.Struct, eq=False):
+    """The state of one call. Each stage fills in its part and reads that of the stages before it."""
 
-    What starts out the same for every call is a class attribute, so that making a call stays cheap.
-    """
-
-    incoming = read_headers([])
-    body = b""
-    ask = Ask("")
+    scope: Scope
+    send: Send
+    route: Route
+    dialect: Dialect
+    """The route's."""
+    identity: Identity
+    begun: float = msgspec.field(default_factory=time.monotonic)
+    leash: Leash = msgspec.field(default_factory=Leash)
+    incoming: Incoming = _NO_HEADERS
+    body: bytes = b""
+    ask: Ask = _NOTHING_ASKED
     plan: Plan | None = None
+    checks: Checks = NO_CHECKS
+    """The plan's, at hand."""
     chain: tuple[Choice, ...] = ()
     """The lanes that may serve the call, in the order in which they are tried."""
     lane: Lane | None = None
     """The lane that serves the call, or is about to."""
-    model = ""
+    model: str = ""
     """The model's name at the provider."""
-    fallback_count = 0
+    fallback_count: int = 0
     """How many lanes of the chain were tried or passed by before the one that serves the call."""
     price: Price = FREE_PRICE
-    estimate = NO_USAGE
-    estimate_nanousd = 0
+    estimate: Usage = NO_USAGE
+    estimate_nanousd: int = 0
     """What the estimate costs; the hold may be larger where such calls cost more than estimated lately."""
     hold: Hold | None = None
-    charges: Sequence[tuple[str, int]] = ()
-    """The limits and periods that the hold was taken in."""
-    admitted_s = 0.0
-    probes = ""
+    charges: msgspec.Raw = NO_CHARGES
+    """The budgets and periods that the hold was taken in, as JSON."""
+    admitted_s: float = 0.0
+    probes: str = ""
     """The provider whose half-open breaker let this call through, to find out whether it is well again."""
-    watches_sealed = False
+    watches_sealed: bool = False
     """Several providers of the key serve the model, so who made the sealed parts of the answer is remembered."""
-    hides_usage = False
+    hides_usage: bool = False
     """The client did not ask for the usage on the stream that the gateway asks for."""
-    is_dispatched = False
+    is_dispatched: bool = False
     """The provider may have seen the request."""
     upstream: Upstream | None = None
     meter: Meter | None = None
@@ -96,46 +109,35 @@ class Call:
     """What the request that was translated last leaves for its answer."""
     converters: Sequence[Converter] = ()
     """What stands between the meter and the client, in order; none where bytes pass as they are."""
-    cache_mode = CacheMode.RESPECT
+    cache_mode: CacheMode = CacheMode.RESPECT
     """What became of the markers of the provider's prompt cache."""
     answer_key: Hashable | None = None
     """Under what the answer is kept, where a key has answers given again."""
-    is_replayed = False
+    is_replayed: bool = False
     """A kept answer serves the call, and no provider."""
     asking: Callable[[], Awaitable[list[bytes]]] | None = None
     """What the last converter asks of others about what it has taken; returns what may go then."""
     own_headers: Sequence[tuple[bytes, bytes]] = ()
     """What stages add to the headers of the answer."""
-    has_started = False
+    has_started: bool = False
     """The client has got a part of the answer, so its status can't change any more."""
-    has_delivered_end = False
+    has_delivered_end: bool = False
     """The client has got the dialect's terminal event, or the whole of an unstreamed answer."""
-    has_ended = False
+    has_ended: bool = False
     first_byte: float | None = None
     outcome: Outcome | None = None
-    code = ""
+    code: str = ""
     status: int | None = None
     refused: Refused | None = None
     """What to tell the client, as an answer or, within a stream, as an error event."""
-    is_settled = False
+    is_settled: bool = False
     capture: Capture | None = None
     """Collects the answer where the key keeps content."""
     facts: Mapping[str, Any] = _NO_FACTS
     """What else the ledger keeps of the call, by name; ``note`` adds to it."""
     _counted: object = None
     """The usage object that ``_counts`` was made from; a reading replaces it when more is told."""
-    _counts = _NOTHING_TOLD
-
-    def __init__(self, scope: Scope, send: Send, route: Route, identity: Identity) -> None:
-        if route.dialect is None:
-            raise ValueError("only routes with a dialect are exchanges")
-        self.scope = scope
-        self.send = send
-        self.route = route
-        self.dialect: Dialect = route.dialect
-        self.identity = identity
-        self.begun = time.monotonic()
-        self.leash = Leash()
+    _counts: Counts = _NOTHING_TOLD
 
     @property
     def connection(self) -> Holder:
@@ -189,3 +191,10 @@ class Call:
         if self.lane is None:
             raise Refused(Fault.INTERNAL_ERROR, "The call has no route.")
         return self.lane
+
+
+def new_call(scope: Scope, send: Send, route: Route, identity: Identity) -> Call:
+    """Return a call that has just come in. Raises ValueError for a route that is no exchange."""
+    if route.dialect is None:
+        raise ValueError("only routes with a dialect are exchanges")
+    return Call(scope, send, route, route.dialect, identity)

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from proxy.gateway import Gateway
-from proxy.pipeline.call import Call, Outcome
+from proxy.pipeline.call import Outcome, new_call
 from proxy.pipeline.dispatch import outgoing
 from proxy.pipeline.incoming import Headers, read_headers
 from proxy.pipeline.settle import settle
@@ -37,7 +37,7 @@ def decide_once(gateway: Gateway, request: RawRequest) -> tuple[bytes, bytes]:
     incoming = read_headers(request.headers)
     identity = gateway.identities.mint(incoming.trace)
     scope = {"query_string": request.query}
-    call = Call(scope, _send_nothing, route, identity)
+    call = new_call(scope, _send_nothing, route, identity)
     call.incoming, call.body = incoming, request.body
     for stage in DECIDE:
         if stage(gateway, call) is not None:

@@ -50,7 +50,9 @@ async def send(gateway: Gateway, call: Call, lane: Lane, head: bytes, body: byte
         )
     answer = await gateway.pool.send(lane.binding.target, head, body)
     read = lane.provider.read
-    return answer if read is None else read(answer, lane.wanted(call.model, call.ask.is_streamed))
+    if read is None:
+        return answer
+    return read(answer, lane.destination(call.model, call.ask.is_streamed).wanted)
 
 
 def outgoing(gateway: Gateway, call: Call, lane: Lane) -> tuple[bytes, bytes]:
@@ -60,10 +62,15 @@ def outgoing(gateway: Gateway, call: Call, lane: Lane) -> tuple[bytes, bytes]:
     """
     if lane.binding.target is None:
         return b"", b""
+    wanted, target = lane.destination(call.model, call.ask.is_streamed)
+    if lane.is_plain and wanted.model == call.ask.model and not call.hides_usage:
+        head = lane.head(
+            target, call.scope["query_string"], call.incoming.forwarded, len(call.body)
+        )
+        return head, call.body
     provider, body, way = lane.provider, call.body, lane.way
     given, named = call.incoming.forwarded, call.incoming.consumed
     query: bytes = call.scope["query_string"]
-    wanted = lane.wanted(call.model, call.ask.is_streamed)
     if way is not None:
         body = translated_body(gateway, call, way, wanted.model)
         if call.cache_mode is CacheMode.FORCE and way.wire.name == "anthropic_messages":
@@ -78,7 +85,6 @@ def outgoing(gateway: Gateway, call: Call, lane: Lane) -> tuple[bytes, bytes]:
     if provider.query is not None:
         query = provider.query(query)
     headers = lane.headers(given, named)
-    target = lane.target(call.model, call.ask.is_streamed)
     if lane.token is not None:
         headers = [*headers, gateway.tokens.header(lane.token)]
     if lane.signer is not None:

@@ -30,7 +30,7 @@ _EVENT_STREAM = b"text/event-stream"
 def guard_request(gateway: Gateway, call: Call) -> Awaitable[None] | None:
     """Judge the texts of the request and replace what is to be replaced. Raises Refused:
     GUARDRAIL_BLOCKED, GUARDRAIL_UPSTREAM_UNAVAILABLE."""
-    guards = call.required_plan().checks.guards
+    guards = call.checks.guards
     checks = None if guards is None else guards.get(REQUEST)
     if checks is None or call.route.guard is Guard.NOTHING:
         return None
@@ -85,7 +85,7 @@ def _change(call: Call, judge: Judge, texts: list[Text], changed: dict[int, str]
 
 def guard_answer(gateway: Gateway, call: Call) -> None:
     """Put a converter before the client that lets pass only what has been judged."""
-    guards = call.required_plan().checks.guards
+    guards = call.checks.guards
     if guards is None or call.route.guard is not Guard.CONTENT:
         return
     upstream = call.upstream

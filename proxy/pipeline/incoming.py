@@ -3,7 +3,7 @@
 The second is an open list: all that is not a credential, not of this connection and not ours.
 """
 
-from typing import NamedTuple
+import msgspec
 
 from proxy.transport.answer import CONNECTION_HEADERS
 
@@ -68,7 +68,7 @@ def _learn(name: bytes) -> int:
     return role
 
 
-class Incoming(NamedTuple):
+class Incoming(msgspec.Struct, frozen=True):
     """The headers of one request, sorted. ``forwarded`` keeps their order and their bytes."""
 
     consumed: dict[bytes, bytes]

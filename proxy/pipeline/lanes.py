@@ -9,10 +9,13 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 
+import msgspec
+
 from core.fault import Fault, Refused
 from proxy.bundle import Bundle, ProviderBinding
 from proxy.checks import NO_CHECKS, Checks, checks_of
 from proxy.dialects.dialect import Dialect
+from proxy.limit_state import Period
 from proxy.pipeline.foreign import Errand, Way, way_to
 from proxy.pipeline.routing_terms import RoutingTerms, routing_terms
 from proxy.providers import sandbox
@@ -31,6 +34,15 @@ _MAX_MODELS = 256
 """The same for what was decided about them, per key and route."""
 _MAX_NAMED = 10
 _NO_PROVIDER = "This key has no provider."
+
+
+class Destination(NamedTuple):
+    """What a call wants of a provider, and where to ask for it."""
+
+    wanted: Wanted
+    """In the provider's own words."""
+    target: bytes
+    """Method and path, up to where the caller's query goes."""
 
 
 @dataclass(slots=True, eq=False)
@@ -52,8 +64,27 @@ class Lane:
     """Names of headers that the provider's settings give; the caller's own are left out."""
     way: Way | None = None
     """How requests and answers are translated; None where the provider speaks the route's dialect."""
-    _targets: dict[tuple[str, bool], bytes] = field(default_factory=dict)
+    charged: tuple[tuple[Period, ...], msgspec.Raw] = ((), msgspec.Raw(b"[]"))
+    """The periods that its last call was charged to, and what records say of them."""
+    records: dict[tuple[str, str], bytes] = field(default_factory=dict)
+    """What the records of calls to a model, as the caller names it, have alike; for ``proxy.pipeline.records``."""
+    is_plain: bool = field(init=False)
+    """A request goes on as it came, with nothing but the fixed head put before the caller's headers."""
+    _destinations: dict[tuple[str, bool], Destination] = field(default_factory=dict)
     _faces: "dict[int, Lane | None]" = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        provider = self.provider
+        self.is_plain = not (
+            self.way is not None
+            or self.token is not None
+            or self.signer is not None
+            or self.replaced
+            or provider.edit is not None
+            or provider.query is not None
+            or provider.headers is not None
+            or provider.default_headers
+        )
 
     def serving(self, model: str) -> "Lane | None":
         """Return the lane that serves a model, itself as a rule; None where the provider can't or may not.
@@ -71,8 +102,18 @@ class Lane:
             self._faces[id(provider)] = lane_of(self.route, self.binding, provider)
         return self._faces[id(provider)]
 
-    def wanted(self, model: str, is_streamed: bool) -> Wanted:
-        """Return what a call of this lane wants of the provider, in the provider's own words."""
+    def destination(self, model: str, is_streamed: bool) -> Destination:
+        """Return what a call of this lane wants of the provider, and where to ask for it."""
+        destination = self._destinations.get((model, is_streamed))
+        if destination is None:
+            wanted = self._wanted(model, is_streamed)
+            target = f"POST {self.provider.address(self.binding, wanted)}".encode("ascii", "ignore")
+            destination = Destination(wanted, target)
+            if len(self._destinations) < _MAX_TARGETS:
+                self._destinations[model, is_streamed] = destination
+        return destination
+
+    def _wanted(self, model: str, is_streamed: bool) -> Wanted:
         errand: Route | Errand = self.route
         if self.way is not None:
             errand = self.way.streamed if is_streamed else self.way.whole
@@ -80,16 +121,6 @@ class Lane:
         if deployments:
             model = deployments.get(model, model)
         return Wanted(errand.request_type, errand.upstream_path, model, is_streamed)
-
-    def target(self, model: str, is_streamed: bool) -> bytes:
-        """Return method and path for a model, up to where the caller's query goes."""
-        target = self._targets.get((model, is_streamed))
-        if target is None:
-            path = self.provider.address(self.binding, self.wanted(model, is_streamed))
-            target = f"POST {path}".encode("ascii", "ignore")
-            if len(self._targets) < _MAX_TARGETS:
-                self._targets[model, is_streamed] = target
-        return target
 
     def head(
         self, target: bytes, query: bytes, headers: list[tuple[bytes, bytes]], body_bytes: int

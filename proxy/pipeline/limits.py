@@ -16,10 +16,10 @@ from core.fault import Fault, Refused
 from proxy.bundle import ProviderBinding
 from proxy.gateway import Gateway
 from proxy.holds import Hold, LimitState
-from proxy.pipeline.call import Call
+from proxy.pipeline.call import NO_CHARGES, Call
 from proxy.pipeline.dearest import with_fallback
 from proxy.pipeline.lanes import Choice
-from proxy.pipeline.records import admission_line
+from proxy.pipeline.records import admission_line, charges_of
 from proxy.rate_terms import counting_terms
 from proxy.refusals import reached
 from proxy.routes import Pricing
@@ -35,6 +35,8 @@ def limits(gateway: Gateway, call: Call) -> Awaitable[None] | None:
     """Admit the call. Raises Refused: BUDGET_EXCEEDED, VK_RATE_LIMIT_EXCEEDED, RATE_LIMIT_EXCEEDED,
     MODEL_UNPRICED, BUDGET_UNAVAILABLE, LEDGER_FULL.
     """
+    if call.is_replayed:
+        return None
     call.admitted_s = gateway.now_s()
     if call.route.pricing is Pricing.FREE:
         return _admit(gateway, call, (_counting(gateway, call),), _FREE_CALL)
@@ -69,7 +71,7 @@ def again(gateway: Gateway, call: Call, choice: Choice) -> None:
     _leave(gateway, hold, before, is_request=call.is_dispatched)
     hold.more += (part,)
     live = [one for one in (hold, *hold.more) if one.used is None]
-    call.charges = [charge for one in live for charge in one.record()]
+    call.charges = charges_of(call, *live)
     gateway.spool.append_admission(admission_line(gateway, call, hold, binding), hold)
 
 
@@ -108,12 +110,10 @@ def _counting_in(
 
 def _wanted(gateway: Gateway, call: Call) -> tuple[Sequence[LimitState], Amounts]:
     """Return the limits that a call of the chosen lane counts in, and how much it will probably take of each unit."""
-    bundle, lane = call.required_plan().bundle, call.required_lane()
+    bundle, lane, model = call.required_plan().bundle, call.required_lane(), call.model
     medium = call.route.pricing.medium
-    call.price = price = gateway.prices.price(
-        lane.binding.type, call.model, call.admitted_s, medium
-    )
-    usual_tokens, margin = gateway.history.outlook(bundle.vk_id, call.model)
+    call.price = price = gateway.prices.price(lane.binding.type, model, call.admitted_s, medium)
+    usual_tokens, margin = gateway.history.outlook(bundle.vk_id, model)
     if call.dialect.estimate is None:
         estimate = estimate_usage(len(call.body), call.ask.max_tokens, usual_tokens)
     else:
@@ -122,7 +122,7 @@ def _wanted(gateway: Gateway, call: Call) -> tuple[Sequence[LimitState], Amounts
     call.estimate_nanousd = cost_nanousd(estimate, price)
     charged: Sequence[LimitState] = bundle.limits
     if not price.is_known:
-        charged = _unpriced(charged, call.model)
+        charged = _unpriced(charged, model)
     amount = int(call.estimate_nanousd * margin)
     if usual_tokens is None and not price.unit:
         # Many first calls at once would otherwise pass on a guess that nothing has confirmed yet.
@@ -130,7 +130,7 @@ def _wanted(gateway: Gateway, call: Call) -> tuple[Sequence[LimitState], Amounts
     if len(call.chain) > 1:
         charged, amount = with_fallback(gateway, call, charged, amount)
     if lane.binding.limits:
-        own = _counting_in(gateway, call, Choice(lane, call.model), lane.binding.limits)
+        own = _counting_in(gateway, call, Choice(lane, model), lane.binding.limits)
         charged = (*charged, *own)
     return charged, (amount, 1, 0 if price.unit else sum(estimate))
 
@@ -198,12 +198,12 @@ def _is_left(call: Call, refused: Refused) -> bool:
 
 
 def _record(gateway: Gateway, call: Call, hold: Hold) -> None:
-    call.charges = hold.record()
+    call.charges = charges_of(call, hold)
     try:
         gateway.spool.append_admission(admission_line(gateway, call, hold), hold)
     except Refused:
         # Not recorded, so not made: what no ledger row can be kept of is not sent to a provider.
         gateway.holds.release(hold)
-        call.charges = ()
+        call.charges = NO_CHARGES
         raise
     call.hold = hold

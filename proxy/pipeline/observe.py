@@ -138,7 +138,7 @@ def _count_refusal(metrics: Metrics, call: Call) -> None:
 
 
 def _entry(gateway: Gateway, call: Call, level: int, status: int, seconds: float) -> Entry:
-    request_id, trace_id, span_id, _ = call.identity
+    identity = call.identity
     organization_id = project_id = vk_id = ""
     if call.plan is not None:
         bundle = call.plan.bundle
@@ -154,9 +154,9 @@ def _entry(gateway: Gateway, call: Call, level: int, status: int, seconds: float
         call.route.path,
         status,
         seconds,
-        request_id,
-        trace_id,
-        span_id,
+        identity.request_id,
+        identity.trace_id,
+        identity.span_id,
         organization_id,
         project_id,
         vk_id,

@@ -69,7 +69,8 @@ def answer_lines(gateway: Gateway, call: Call) -> bytes:
 
     Raises BadAnswer when a value would start a line of its own.
     """
-    request_id, trace_id, span_id, _ = call.identity
+    identity = call.identity
+    request_id, trace_id, span_id = identity.request_id, identity.trace_id, identity.span_id
     # One text encoded once costs half of what as many pieces of bytes do.
     lines = (
         f"x-langwatch-request-id: {request_id}\r\n"

@@ -23,7 +23,7 @@ _META = {TOOLS: "tool", MCP: "tool", URLS: "url", MODELS: "model"}
 def policy(_: Gateway, call: Call) -> None:
     """Apply the policy of the key. Raises Refused: TOOL_NOT_ALLOWED, URL_NOT_ALLOWED, MODEL_NOT_ALLOWED,
     BAD_REQUEST when a body can't be judged, SERVICE_UNAVAILABLE when the rules can't be applied."""
-    rules = call.required_plan().checks.policy
+    rules = call.checks.policy
     if rules is None:
         return
     if rules.problem:

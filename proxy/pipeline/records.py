@@ -1,4 +1,8 @@
-"""The two lines a call leaves in the spool: how it was admitted and how it ended. Writes neither."""
+"""The two lines a call leaves in the spool: how it was admitted and how it ended. Writes neither.
+
+``core.models.bookkeeping`` reads them and says what their members mean. What the admissions of a lane have
+alike is encoded once.
+"""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -13,20 +17,19 @@ from proxy.pipeline.call import Call, Outcome
 from rules.rates import Amounts
 from rules.usage import Usage
 
-Charges = Sequence[tuple[str, int]]
 Rates = Sequence[tuple[str, int, int]]
 """Rate limit, slot and amount, for each that a call counts in."""
-_CONFIRMED = frozenset({Outcome.COMPLETED, Outcome.CANCELLED, Outcome.TRUNCATED})
+_FAILED = (Outcome.FAILED, Outcome.REFUSED)
+_MAX_RECORDS = 256
+"""Past this a caller is inventing model names; their records are written all the same."""
 _MAX_USAGE_BYTES = 8 * 1024
 """A usage object has a few dozen numbers; the provider decides its size, so the record bounds it."""
 _encode = msgspec.json.Encoder().encode
 
 
-class Admission(msgspec.Struct, gc=False, omit_defaults=True):
-    """What is known of a call before the provider is called."""
+class _Common(msgspec.Struct, gc=False):
+    """What is known before the provider is called and is the same for all calls of a lane to a model."""
 
-    call_id: str
-    admitted_at_ms: int
     organization_id: str
     project_id: str
     team_id: str
@@ -37,42 +40,49 @@ class Admission(msgspec.Struct, gc=False, omit_defaults=True):
     request_type: str
     model: str
     requested_model: str
-    is_streamed: bool
-    estimate_nanousd: int
-    price_source: str
-    charges: Charges
+    worker: str
+
+
+class _Admission(msgspec.Struct, gc=False, omit_defaults=True):
+    """What else is known then."""
+
+    call_id: str
+    admitted_at_ms: int
     trace_id: str
     span_id: str
-    parent_span_id: str
-    session_id: str
-    worker: str
+    estimate_nanousd: int
+    price_source: str
+    charges: msgspec.Raw
+    is_streamed: bool = False
+    parent_span_id: str = ""
+    session_id: str = ""
     rates: Rates = ()
     """With what is held, so that a call whose end nobody sees counts as what it was admitted for."""
 
 
-class Settlement(msgspec.Struct, gc=False, omit_defaults=True):
+class _Settlement(msgspec.Struct, gc=False, omit_defaults=True):
     """What became of a call, and what it cost."""
 
     call_id: str
     settled_at_ms: int
     outcome: str
-    code: str
-    status: int | None
     model: str
     duration_ms: int
-    first_byte_ms: int | None
+    cost_nanousd: int
+    is_estimated: bool
+    price_source: str
+    charges: msgspec.Raw
+    owner: str
     input_tokens: int
     output_tokens: int
     cache_read_tokens: int
     cache_write_tokens: int
     cache_write_1h_tokens: int
-    cost_nanousd: int
-    is_estimated: bool
-    price_source: str
-    usage_raw: msgspec.Raw | None
-    charges: Charges
-    owner: str
-    admission: Admission | None = None
+    code: str = ""
+    status: int | None = None
+    first_byte_ms: int | None = None
+    usage_raw: msgspec.Raw | None = None
+    admission: msgspec.Raw | None = None
     provider_id: str | None = None
     """Who served the call, where that is not whom it was admitted for."""
     provider_type: str = ""
@@ -90,24 +100,38 @@ class Settled(msgspec.Struct, frozen=True, gc=False):
     price_source: str
 
 
+def charges_of(call: Call, *parts: Hold) -> msgspec.Raw:
+    """Return, as JSON, the budgets and period starts that a call is charged to, and fix the slots it counts in."""
+    lane, first = call.lane, parts[0]
+    if lane is not None and len(parts) == 1 and lane.charged[0] == first.periods:
+        return lane.charged[1]
+    charges = msgspec.Raw(_encode([charge for part in parts for charge in part.record()]))
+    if lane is not None and len(parts) == 1 and not first.rates:
+        lane.charged = first.periods, charges
+    return charges
+
+
 def admission_line(
     gateway: Gateway, call: Call, hold: Hold, binding: ProviderBinding | None = None
 ) -> bytes:
     """Return the ``admitSpend`` line of a call, without a line end; for ``binding`` when it is about to move there."""
-    payload = _encode(admission(gateway, call, hold, binding))
-    return b'{"command":"admitSpend","payload":%b}' % payload
-
-
-def admission(
-    gateway: Gateway, call: Call, hold: Hold | None, binding: ProviderBinding | None = None
-) -> Admission:
-    """Return what is known of a call; without a hold when it was refused before one was taken."""
-    bundle, lane, identity = call.required_plan().bundle, call.lane, call.identity
+    lane = call.lane
     if binding is None and lane is not None:
-        binding = lane.binding
-    return Admission(
-        identity.request_id,
-        int((call.admitted_s or gateway.now_s()) * 1000),
+        name = call.model, call.ask.model
+        common = lane.records.get(name)
+        if common is None:
+            common = _common(gateway, call, lane.binding)
+            if len(lane.records) < _MAX_RECORDS:
+                lane.records[name] = common
+    else:
+        common = _common(gateway, call, binding)
+    return b'{"command":"admitSpend","payload":%b%b}' % (common, _admission(gateway, call, hold))
+
+
+def _common(gateway: Gateway, call: Call, binding: ProviderBinding | None) -> bytes:
+    """Return the first members of an admission's object: all but its closing brace, and a comma."""
+    bundle = call.required_plan().bundle
+    common = _Common(
         bundle.organization_id,
         bundle.project_id,
         bundle.team_id,
@@ -118,28 +142,33 @@ def admission(
         call.route.request_type,
         call.model,
         call.ask.model,
-        call.ask.is_streamed,
+        gateway.holds.owner,
+    )
+    return _encode(common)[:-1] + b","
+
+
+def _admission(gateway: Gateway, call: Call, hold: Hold | None) -> bytes:
+    """Return the other members, without the opening brace; there is no hold when the call was refused before."""
+    identity = call.identity
+    admission = _Admission(
+        identity.request_id,
+        int((call.admitted_s or gateway.now_s()) * 1000),
+        identity.trace_id,
+        identity.span_id,
         0 if hold is None else call.estimate_nanousd,
         call.price.source,
         call.charges,
-        identity.trace_id,
-        identity.span_id,
+        call.ask.is_streamed,
         identity.parent_span_id,
         call.incoming.session_id,
-        gateway.holds.owner,
         () if hold is None else _rates(hold, hold.amounts),
     )
+    return _encode(admission)[1:]
 
 
 def _bounded(usage: dict[str, Any]) -> msgspec.Raw | None:
     encoded = _encode(usage)
     return msgspec.Raw(encoded) if len(encoded) <= _MAX_USAGE_BYTES else None
-
-
-def _served_by(call: Call) -> tuple[str | None, str]:
-    if call.lane is None or call.lane is call.chain[0].lane:
-        return None, ""
-    return call.lane.binding.id, call.lane.binding.type
 
 
 def _rates(hold: Hold, used: Amounts) -> Rates:
@@ -154,32 +183,33 @@ def _rates(hold: Hold, used: Amounts) -> Rates:
 
 def settlement_line(gateway: Gateway, call: Call, settled: Settled, used: Amounts) -> bytes:
     """Return the ``confirmSpend`` or ``failSpend`` line of a call, without a line end."""
-    outcome, usage, hold = call.outcome or Outcome.FAILED, settled.usage, call.hold
-    reading = None if call.meter is None else call.meter.reading
-    settlement = Settlement(
+    outcome, hold, lane = call.outcome or Outcome.FAILED, call.hold, call.lane
+    settlement = _Settlement(
         call.identity.request_id,
         int(gateway.now_s() * 1000),
-        outcome.value,
-        call.code,
-        call.status,
+        outcome,
         call.model,
         int((time.monotonic() - call.begun) * 1000),
-        None if call.first_byte is None else int((call.first_byte - call.begun) * 1000),
-        usage.input_tokens,
-        usage.output_tokens,
-        usage.cache_read_tokens,
-        usage.cache_write_tokens,
-        usage.cache_write_1h_tokens,
         settled.cost_nanousd,
         settled.is_estimated,
         settled.price_source,
-        None if reading is None or reading.usage is None else _bounded(reading.usage),
         call.charges,
         gateway.holds.owner,
-        admission(gateway, call, None) if hold is None else None,
-        *_served_by(call),
-        dict(call.facts) if call.facts else None,
-        () if hold is None else _rates(hold, used),
+        *settled.usage,
+        call.code,
+        call.status,
+        None if call.first_byte is None else int((call.first_byte - call.begun) * 1000),
     )
-    command = b"confirmSpend" if outcome in _CONFIRMED else b"failSpend"
+    if call.meter is not None and call.meter.reading.usage is not None:
+        settlement.usage_raw = _bounded(call.meter.reading.usage)
+    if hold is None:
+        refused = _common(gateway, call, None if lane is None else lane.binding)
+        settlement.admission = msgspec.Raw(refused + _admission(gateway, call, None))
+    else:
+        settlement.rates = _rates(hold, used)
+    if lane is not None and lane is not call.chain[0].lane:
+        settlement.provider_id, settlement.provider_type = lane.binding.id, lane.binding.type
+    if call.facts:
+        settlement.facts = dict(call.facts)
+    command = b"failSpend" if outcome in _FAILED else b"confirmSpend"
     return b'{"command":"%b","payload":%b}' % (command, _encode(settlement))

@@ -1,5 +1,7 @@
 """The stages that read what is asked for and choose the providers. No rule of a policy on contents is applied here."""
 
+from msgspec.structs import replace
+
 from proxy.dialects.request_fields import check_model
 from proxy.gateway import Gateway
 from proxy.pipeline.call import Call
@@ -9,6 +11,8 @@ from rules.makers import has_sealed
 from rules.pricing import cost_nanousd
 from rules.routing import Source
 from rules.strategies import Strategy, by_cost, rotated
+
+_IMPLICIT = Source.IMPLICIT
 
 
 def read(gateway: Gateway, call: Call) -> None:
@@ -21,7 +25,7 @@ def read(gateway: Gateway, call: Call) -> None:
     if route.names_model:
         model = route.model_in(call.scope["path"])
         check_model(model, route.request_type, "put one in the path, after `models/`")
-        call.ask = call.ask._replace(model=model, is_streamed=route.is_streamed)
+        call.ask = replace(call.ask, model=model, is_streamed=route.is_streamed)
 
 
 def route(gateway: Gateway, call: Call) -> None:
@@ -31,7 +35,7 @@ def route(gateway: Gateway, call: Call) -> None:
     """
     lanes = call.required_plan().on(call.route)
     chain, source, alias = lanes.find(call.ask.model)
-    if source is not Source.IMPLICIT:
+    if source is not _IMPLICIT:
         call.note("model_source", source.value)
         if alias:
             call.note("alias", alias)

@@ -13,6 +13,8 @@ from rules.pricing import CHARACTERS, FREE_PRICE, SECONDS, Price, cost_nanousd
 from rules.rates import Amounts
 from rules.usage import Usage
 
+_COMPLETED = Outcome.COMPLETED
+
 
 def settle(gateway: Gateway, call: Call) -> None:
     """Book the call. A second time changes nothing; a call of nobody's leaves no record."""
@@ -35,11 +37,13 @@ def settle(gateway: Gateway, call: Call) -> None:
 
 
 def used_of(call: Call, settled: Settled) -> Amounts:
-    """Return what a call counts in its limits: money, requests, tokens.
+    """Return what a call counts in its limits: money, requests, tokens; of the last two, what is counted at all.
 
     One that was refused before a provider saw it counts nowhere.
     """
-    is_request = call.is_dispatched or call.outcome is Outcome.COMPLETED
+    hold, is_request = call.hold, call.is_dispatched or call.outcome is _COMPLETED
+    if hold is not None and hold.is_money and not hold.more:
+        return settled.cost_nanousd, 0, 0
     return settled.cost_nanousd, int(is_request), sum(settled.usage)
 
 

@@ -10,13 +10,14 @@ from collections.abc import Sequence
 
 import msgspec
 import trio
+from msgspec.structs import replace
 
 from core.fault import Fault, Refused
 from proxy.dialects.dialect import UNREADABLE, Reading
 from proxy.gateway import Gateway
 from proxy.pipeline import remember
 from proxy.pipeline.attempts import barred
-from proxy.pipeline.call import Call, Outcome
+from proxy.pipeline.call import Call, Outcome, new_call
 from proxy.pipeline.endings import MALFORMED_STREAM, BrokenAnswer, conclude
 from proxy.pipeline.incoming import Incoming
 from proxy.pipeline.lanes import Lane
@@ -136,7 +137,7 @@ class Turns:
     async def _begin(self, message: bytes, nursery: trio.Nursery) -> None:
         gateway = self._gateway
         identity = gateway.identities.mint(self._incoming.trace)
-        call = self._call = Call(self._scope, _send_nothing, self._route, identity)
+        call = self._call = new_call(self._scope, _send_nothing, self._route, identity)
         call.incoming, call.body = self._incoming, message
         gateway.metrics.in_flight += 1
         try:
@@ -174,7 +175,7 @@ class Turns:
                 await waiting
             if stage is read:
                 # There is no other way to answer on a WebSocket, so nobody asks for it.
-                call.ask = call.ask._replace(is_streamed=True)
+                call.ask = replace(call.ask, is_streamed=True)
 
     async def _connect(self, lane: Lane) -> WebSocket:
         settings, target = self._gateway.settings, lane.binding.target
@@ -191,7 +192,7 @@ class Turns:
                 *lane.provider.credential_headers(lane.binding),
                 *lane.headers(forwarded, self._incoming.consumed),
             ]
-            _, _, path = lane.target("", True).partition(b" ")
+            _, _, path = lane.destination("", True).target.partition(b" ")
             with trio.move_on_after(settings.connect_seconds) as patience:
                 rest = await shake_hands(duplex, path, headers, settings.connect_seconds)
             if patience.cancelled_caught:

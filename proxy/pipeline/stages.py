@@ -8,6 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from core.fault import Fault, Refused
+from proxy.checks import NO_CHECKS
 from proxy.dialects.meters import ArrayMeter, HidingMeter, StreamMeter
 from proxy.gateway import Gateway
 from proxy.pipeline import remember
@@ -18,11 +19,11 @@ from proxy.pipeline.caching import (
     find_answer,
     keep_answer,
     record_answer,
-    unless_replayed,
 )
 from proxy.pipeline.call import Call, Outcome
 from proxy.pipeline.endings import BrokenAnswer, conclude
 from proxy.pipeline.guard import guard_answer, guard_request
+from proxy.pipeline.incoming import CACHE_HEADER
 from proxy.pipeline.increase_link import note_increase_link
 from proxy.pipeline.limits import limits
 from proxy.pipeline.observe import record
@@ -39,20 +40,46 @@ LOG = logging.getLogger(__name__)
 
 Stage = Callable[[Gateway, Call], Awaitable[None] | None]
 
+CHECKS: tuple[Stage, ...] = (policy, cache_mode, guard_request, find_answer)
+
+
+def check(gateway: Gateway, call: Call) -> Awaitable[None] | None:
+    """Apply what the key's calls are checked against; most keys have nothing of the kind."""
+    if call.checks is NO_CHECKS and CACHE_HEADER not in call.incoming.consumed:
+        return None
+    return _run(gateway, call, CHECKS)
+
+
+def _run(gateway: Gateway, call: Call, stages: tuple[Stage, ...]) -> Awaitable[None] | None:
+    """Run stages up to the first that must wait; what is returned then goes on with the others."""
+    for place, stage in enumerate(stages, 1):
+        waiting = stage(gateway, call)
+        if waiting is not None:
+            return _go_on(gateway, call, waiting, stages[place:])
+    return None
+
+
+async def _go_on(
+    gateway: Gateway, call: Call, waiting: Awaitable[None], stages: tuple[Stage, ...]
+) -> None:
+    await waiting
+    for stage in stages:
+        more = stage(gateway, call)
+        if more is not None:
+            await more
+
+
 DECIDE: tuple[Stage, ...] = (
     authenticate,
     read,
     route,
-    policy,
-    cache_mode,
-    guard_request,
-    find_answer,
-    unless_replayed(limits),
+    check,
+    limits,
 )
-"""What is settled before a provider is called. A policy or a guard is a stage between these."""
+"""What is settled before a provider is called."""
 STAGES: tuple[Stage, ...] = (
     *DECIDE,
-    unless_replayed(dispatch),
+    dispatch,
     record_answer,
     translate_answer,
     guard_answer,

@@ -129,7 +129,9 @@ def translate_answer(gateway: Gateway, call: Call) -> None:
         return
     if call.translated is None:
         # The answer was kept from an earlier call, so this one's request was not sent.
-        translated_body(gateway, call, way, lane.wanted(call.model, call.ask.is_streamed).model)
+        translated_body(
+            gateway, call, way, lane.destination(call.model, call.ask.is_streamed).wanted.model
+        )
     if call.translated is not None:
         call.converters = (_translator(way, call.translated, upstream), *call.converters)
 

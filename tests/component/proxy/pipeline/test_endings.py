@@ -317,5 +317,5 @@ async def test_a_provider_cannot_blow_up_the_ledger_with_its_usage() -> None:
             assert (await (await here.post(path, ask())).read()).status == 200
             end = await the_end(here)
             assert (end["input_tokens"], end["output_tokens"]) == (3, 2)
-            assert end["usage_raw"] is None
+            assert "usage_raw" not in end
             assert here.gateway.spool.unshipped_bytes < 5000

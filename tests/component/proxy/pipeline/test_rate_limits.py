@@ -12,7 +12,7 @@ import trio
 from core.fault import Refused
 from proxy.bundle import ProviderBinding
 from proxy.limit_state import LimitState, Terms
-from proxy.pipeline.call import Call, Outcome
+from proxy.pipeline.call import Call, Outcome, new_call
 from proxy.pipeline.limits import again, limits
 from proxy.pipeline.settle import settle
 from proxy.routes import find
@@ -135,7 +135,7 @@ def routed(here: Site) -> Call:
     """A call as it stands before admission, with a choice of every provider of the key."""
     gateway, route = here.gateway, find("/v1/chat/completions")
     assert route is not None
-    call = Call({"query_string": b""}, not_sent, route, gateway.identities.mint(None))
+    call = new_call({"query_string": b""}, not_sent, route, gateway.identities.mint(None))
     call.body = orjson.dumps(chat())
     call.ask = call.dialect.read_request(call.body)
     call.plan = gateway.plans.of(here.keyring.bundle)
