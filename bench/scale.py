@@ -6,6 +6,7 @@ beside what they are hoped to be; what must hold for every size, the statements 
 
 import argparse
 import gc
+import os
 import re
 import statistics
 import subprocess
@@ -24,6 +25,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from bench.decisions import ScriptedControlPlane, keyring_of
+from bench.pull import pull_seconds
 from core.authoring import api_keys, scim_tokens
 from core.authoring.api_keys import NewApiKey
 from core.clock import utcnow
@@ -39,6 +41,11 @@ from webapp.app import create_app
 from webapp.queries.keyset import cursor_of
 
 LIST_MS, RESOLVE_MS = 200.0, 10.0
+PULL_SECONDS, PULL_KEYS = 5.0, 50_000
+LARGE_TABLES = frozenset(
+    {"user", "member", "team_member", "virtual_key", "audit_log", "ledger", "search_word"}
+)
+"""What grows with the company; the others are as large as what somebody has set up by hand."""
 TIMES = 7
 # Cursors stand for rows in the middle of a list.
 LISTS = (
@@ -268,21 +275,29 @@ def _resident_mib() -> float:
     return int(line.split()[1]) / 1024
 
 
-def measured(url: str, folder: Path, size: Size) -> list[Asked]:
-    """Return what each list and a cold key cost over a company of that size."""
+def measured(url: str, folder: Path, size: Size) -> str:
+    """Return what each list, a cold key and all keys at once cost over a company of that size, as a table."""
     with place(url, folder) as there:
         there.grow(size)
-        return [*(there.list(path, TIMES) for path in LISTS), there.resolve(TIMES)]
+        found = [*(there.list(path, TIMES) for path in LISTS), there.resolve(TIMES)]
+        keys, seconds = pull_seconds(url, folder, there.settings.pepper, folder / "gateway")
+    kind = url.partition(":")[0]
+    hoped = PULL_SECONDS * max(1, keys / PULL_KEYS)
+    mark = "" if seconds <= hoped else f"  slower than {hoped:g} s"
+    told = f"  {seconds:8.2f} s for a gateway to learn {keys:,} keys beforehand{mark}"
+    return f"{printed(kind, size, found)}\n{told}"
 
 
 def printed(kind: str, size: Size, found: list[Asked]) -> str:
     """Return a table of what was measured, with what is slower than hoped marked."""
-    head = f"{kind}: {size.keys:,} keys, {size.members:,} members, {size.audit_rows:,} audit rows"
+    load = ", ".join(f"{each:.1f}" for each in os.getloadavg())
+    head = f"{kind}: {size.keys:,} keys, {size.members:,} members, {size.audit_rows:,} audit rows; load {load}"
     lines = [head, f"  {'ms':>8}  statements  address"]
     for each in found:
         hoped = RESOLVE_MS if each.path == RESOLVE else LIST_MS
         mark = "" if each.milliseconds <= hoped else f"  slower than {hoped:g} ms"
-        whole = f"  reads whole: {', '.join(each.scanned)}" if each.scanned else ""
+        large = LARGE_TABLES & set(each.scanned)
+        whole = f"  reads whole: {', '.join(large)}" if large else ""
         lines.append(f"  {each.milliseconds:8.1f}  {each.statements:10}  {each.path}{mark}{whole}")
     return "\n".join(lines)
 
@@ -314,10 +329,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
         url = f"sqlite:///{folder / 'control.db'}"
-        print(printed("SQLite", size, measured(url, folder / "a", size)), flush=True)
+        print(measured(url, folder / "a", size), flush=True)
         if not chosen.sqlite_only:
             with _postgres() as url:
-                print(printed("PostgreSQL", size, measured(url, folder / "b", size)), flush=True)
+                print(measured(url, folder / "b", size), flush=True)
     known = min(chosen.keys, 50_000)
     print(f"A gateway that knows {known:,} keys: {gateway_mib(known):.0f} MiB more")
     return 0

@@ -1,10 +1,11 @@
 """Many rows in few statements, alike on both databases. For the internal API's batches; pages use the models."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
+import orjson
 import psycopg2.extras
-from peewee import Model
+from peewee import SQL, Model, Select, Value, fn
 
 from core.database import database, is_sqlite
 
@@ -25,6 +26,17 @@ def update_by_key(
     sets = ", ".join(f'"{name}" = {mark}' for name in columns)
     table = model._meta.table_name
     _run(f'UPDATE "{table}" SET {sets} WHERE "{key}" = {mark}', rows)
+
+
+def among(column: Any, values: Collection[str]) -> Any:
+    """Return the condition that a column holds one of some texts, which are one value of the statement.
+
+    However many there are: written one by one, thousands take longer to write down than to look for.
+    """
+    if is_sqlite():
+        listed = Value(orjson.dumps(list(values)).decode(), converter=False)
+        return column.in_(Select((fn.JSON_EACH(listed),), (SQL("value"),)))
+    return column == fn.ANY(Value(list(values), converter=False, unpack=False))
 
 
 def _run(sql: str, rows: Iterable[Sequence[Any]]) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from peewee import JOIN
 
+from core.bulk import among
 from core.models import (
     IngestionSource,
     Member,
@@ -35,25 +37,34 @@ def rule_of(row: PrivacyRule) -> Rule:
     )
 
 
-def for_key(key: VirtualKey, project: Project) -> Privacy:
-    """Return what holds for a key's calls; one statement, and two more where departments have rules."""
-    mode, rules = _told(key.organization_id)
-    department_id = ""
-    if any(rule.scope == DEPARTMENT for rule in rules):
-        department_id = _department_of(key.organization_id, key.principal_user_id, project)
-    place = Place(
-        key.organization_id,
-        project.team_id,
-        project.id,
-        department_id,
-        bool(project.is_personal),
-    )
-    return resolve(mode, rules, place)
+def for_keys(placed: Sequence[tuple[VirtualKey, Project]]) -> dict[str, Privacy]:
+    """Return what holds for the calls of keys, by key; one statement, and two more where departments have rules."""
+    told = _told({key.organization_id for key, _ in placed})
+    homes = [
+        each
+        for each in placed
+        if any(rule.scope == DEPARTMENT for rule in told[each[0].organization_id][1])
+    ]
+    departments = _departments(homes) if homes else {}
+    found: dict[str, Privacy] = {}
+    resolved: dict[Place, Privacy] = {}
+    for key, project in placed:
+        place = Place(
+            key.organization_id,
+            project.team_id,
+            project.id,
+            departments.get(key.id, ""),
+            bool(project.is_personal),
+        )
+        if place not in resolved:
+            resolved[place] = resolve(*told[key.organization_id], place)
+        found[key.id] = resolved[place]
+    return found
 
 
 def for_source(source: IngestionSource) -> Privacy:
     """Return what holds for a source's deliveries: its team's, that team's department's, the organisation's."""
-    mode, rules = _told(source.organization_id)
+    mode, rules = _told({source.organization_id})[source.organization_id]
     department_id = ""
     if source.team_id and any(rule.scope == DEPARTMENT for rule in rules):
         department_id = _team_department(source.team_id)
@@ -62,30 +73,46 @@ def for_source(source: IngestionSource) -> Privacy:
     )
 
 
-def _told(organization_id: str) -> tuple[str, list[Rule]]:
+def _told(organization_ids: Collection[str]) -> dict[str, tuple[str, list[Rule]]]:
+    """Return the content mode and the rules of organisations, in one statement."""
     columns = [getattr(PrivacyRule, name) for name in _COLUMNS]
     query: Any = (
-        Organization.select(Organization.content_mode, *columns)
+        Organization.select(Organization.id, Organization.content_mode, *columns)
         .join(PrivacyRule, JOIN.LEFT_OUTER, on=(PrivacyRule.organization_id == Organization.id))
-        .where(Organization.id == organization_id)
+        .where(Organization.id.in_(organization_ids))
         .tuples()
     )
-    rows = list(query)
-    found = [dict(zip(_COLUMNS, row[1:], strict=True)) for row in rows]
     # Without an organisation there is nobody who allowed anything to be kept.
-    mode = rows[0][0] if rows else STRIP_ALL
-    return mode, [rule_of(PrivacyRule(**values)) for values in found if values["scope"]]
+    found: dict[str, tuple[str, list[Rule]]] = {each: (STRIP_ALL, []) for each in organization_ids}
+    for home, mode, *columns in query:
+        rules = found[home][1]
+        found[home] = (mode, rules)
+        values = dict(zip(_COLUMNS, columns, strict=True))
+        if values["scope"]:
+            rules.append(rule_of(PrivacyRule(**values)))
+    return found
 
 
-def _department_of(organization_id: str, user_id: str | None, project: Project) -> str:
-    """Return whom a call counts for: the person's department, else the team's, else the project's."""
-    if user_id:
-        member = Member.get_or_none(
-            Member.organization_id == organization_id, Member.user_id == user_id
-        )
-        if member is not None and member.department_id:
-            return str(member.department_id)
-    return _team_department(project.team_id) or project.department_id or ""
+def _departments(placed: Sequence[tuple[VirtualKey, Project]]) -> dict[str, str]:
+    """Return whom the calls of keys count for: the person's department, else the team's, else the project's."""
+    users = {key.principal_user_id for key, _ in placed if key.principal_user_id}
+    members = Member.select(Member.organization_id, Member.user_id, Member.department_id).where(
+        Member.organization_id.in_({key.organization_id for key, _ in placed}),
+        among(Member.user_id, users),
+        Member.department_id.is_null(False),
+    )
+    theirs = {(row.organization_id, row.user_id): row.department_id for row in members}
+    teams = Team.select(Team.id, Team.department_id).where(
+        Team.id.in_({project.team_id for _, project in placed})
+    )
+    of_teams = {row.id: row.department_id for row in teams}
+    return {
+        key.id: theirs.get((key.organization_id, key.principal_user_id or ""))
+        or of_teams.get(project.team_id)
+        or project.department_id
+        or ""
+        for key, project in placed
+    }
 
 
 def _team_department(team_id: str) -> str:

@@ -65,6 +65,7 @@ class VirtualKey(Model):
             (("organization_id", "name"), False),
             (("organization_id", "status", "name"), False),
             (("organization_id", "id"), False),
+            (("organization_id", "principal_user_id"), False),
         )
 
 

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import hmac
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-import jwt
+import orjson
 
 from core.authoring import routing_policies
 from core.authoring.providers import SANDBOX, credential_of
+from core.bulk import among
 from core.clock import to_ms
 from core.database import connection
 from core.models import Budget, LimitPeriod, Project, Provider, RoutingPolicy, VirtualKey
 from core.secrets import Sealer, SealError, Secret
 from rules.windows import Window, period
-from webapp.queries.bundle_checks import Checks
+from webapp.queries.bundle_checks import Checks, checks_on
 from webapp.queries.observed import observed
 
 LOG = logging.getLogger(__name__)
@@ -47,25 +50,82 @@ class Bundle:
 def bundle_of(key: VirtualKey, sealers: Sealers, now: datetime) -> Bundle:
     """Return the bundle of a key as of now, in ten statements; in two more where departments have
     privacy rules."""
-    with connection():
-        project: Project = Project.get_by_id(key.project_id)
-        providers = _providers(key)
-        budgets = budgets_on(key, project)
-        checks = Checks(key, project)
-        policy = routing_policies.applying_to(key, project)
-        seen = observed(key, project)
-        settled = _settled(budgets, now)
-    config = {
-        **identity_of(key, project),
-        "providers": [told for row in providers if (told := _provider(row, sealers))],
-        "budgets": [_budget(row, settled, now) for row in budgets],
-        "config": key.config,
-        "routing_policy": None if policy is None else _routing_policy(policy),
-        **checks.told(sealers.stored, sealers.travelling),
-        **seen,
-    }
-    rows = [*providers, *budgets, *checks.rows, *([policy] if policy else [])]
-    return Bundle(config, _etag(key, project, rows, str(seen)))
+    bundles = Bundles([key], sealers, now)
+    return Bundle(bundles.config(key), bundles.etag(key))
+
+
+IDENTIFYING = (
+    *(VirtualKey.id, VirtualKey.organization_id, VirtualKey.project_id, VirtualKey.name),
+    *(VirtualKey.status, VirtualKey.display_prefix, VirtualKey.principal_user_id),
+    *(VirtualKey.provider_ids, VirtualKey.config, VirtualKey.tags, VirtualKey.revision),
+    VirtualKey.expires_at,
+)
+"""The columns of a key that its bundle is made of."""
+
+
+class Bundles:
+    """The bundles of any number of keys as of now, in the statements that one costs.
+
+    What keys share, such as a provider with its sealed credential, is made once and stands in each of them. Keys
+    may be rows of few columns, those that ``IDENTIFYING`` names.
+    """
+
+    def __init__(self, keys: Sequence[VirtualKey], sealers: Sealers, now: datetime) -> None:
+        self._sealers, self._now = sealers, now
+        self._told: dict[str, Any] = {}
+        self._told_checks: dict[int, dict[str, Any]] = {}
+        with connection():
+            self._projects = _projects(keys)
+            placed = [(key, self._projects[key.project_id]) for key in keys]
+            self._providers = _providers(keys)
+            self._budgets = budgets_by_key(placed)
+            self._checks = checks_on(placed)
+            self._policies = routing_policies.applying_to_each(placed)
+            self._seen = observed(placed)
+            self._settled = _settled(self._budgets, now)
+
+    def config(self, key: VirtualKey) -> dict[str, Any]:
+        """Return what a gateway is told of a key."""
+        policy = self._policies.get(key.id)
+        return {
+            **identity_of(key, self._projects[key.project_id]),
+            "providers": [told for row in self._chain(key) if (told := self._provider(row))],
+            "budgets": [self._budget(row) for row in self._budgets[key.id]],
+            "config": key.config,
+            "routing_policy": None if policy is None else _routing_policy(policy),
+            **self._checked(self._checks[key.id]),
+            **self._seen[key.id],
+        }
+
+    def etag(self, key: VirtualKey) -> str:
+        """Return what changes with everything in a bundle but what was spent."""
+        policy = self._policies.get(key.id)
+        checks = self._checks[key.id].rows
+        rows = [*self._chain(key), *self._budgets[key.id], *checks, *([policy] if policy else [])]
+        return _etag(key, self._projects[key.project_id], rows, str(self._seen[key.id]))
+
+    def _chain(self, key: VirtualKey) -> list[Provider]:
+        """Return a key's providers in its order, those of another organisation left out."""
+        found = [self._providers[each] for each in key.provider_ids if each in self._providers]
+        return [row for row in found if row.organization_id == key.organization_id]
+
+    def _provider(self, row: Provider) -> dict[str, Any] | None:
+        if row.id not in self._told:
+            self._told[row.id] = _provider(row, self._sealers)
+        told: dict[str, Any] | None = self._told[row.id]
+        return told
+
+    def _budget(self, row: Budget) -> dict[str, Any]:
+        if row.id not in self._told:
+            self._told[row.id] = _budget(row, self._settled, self._now)
+        told: dict[str, Any] = self._told[row.id]
+        return told
+
+    def _checked(self, checks: Checks) -> dict[str, Any]:
+        if id(checks) not in self._told_checks:
+            sealers = self._sealers
+            self._told_checks[id(checks)] = checks.told(sealers.stored, sealers.travelling)
+        return self._told_checks[id(checks)]
 
 
 def claims_of(config: dict[str, Any], secret: Secret, now: datetime) -> str:
@@ -88,7 +148,17 @@ def claims_of(config: dict[str, Any], secret: Secret, now: datetime) -> str:
         "revision": config["revision"],
         "vk_expires_at": config["expires_at_ms"],
     }
-    return jwt.encode(claims, secret.reveal(), algorithm="HS256")
+    told = _CLAIMS_HEADER + b"." + _base64url(orjson.dumps(claims))
+    signature = hmac.digest(secret.reveal().encode(), told, hashlib.sha256)
+    return (told + b"." + _base64url(signature)).decode()
+
+
+def _base64url(text: bytes) -> bytes:
+    return base64.urlsafe_b64encode(text).rstrip(b"=")
+
+
+# As a JWT library writes it; a library's checks of every call's arguments would be half the time of a page of keys.
+_CLAIMS_HEADER = _base64url(b'{"alg":"HS256","typ":"JWT"}')
 
 
 def identity_of(key: VirtualKey, project: Project) -> dict[str, Any]:
@@ -109,14 +179,18 @@ def identity_of(key: VirtualKey, project: Project) -> dict[str, Any]:
     }
 
 
-def _providers(key: VirtualKey) -> list[Provider]:
+def _projects(keys: Sequence[VirtualKey]) -> dict[str, Project]:
+    columns = (Project.id, Project.team_id, Project.is_personal, Project.department_id)
+    rows: Any = Project.select(*columns).where(among(Project.id, {key.project_id for key in keys}))
+    return {row.id: row for row in rows.namedtuples()}
+
+
+def _providers(keys: Sequence[VirtualKey]) -> dict[str, Provider]:
     rows = Provider.select().where(
-        Provider.id.in_(key.provider_ids),
-        Provider.organization_id == key.organization_id,
+        Provider.id.in_({each for key in keys for each in key.provider_ids}),
         Provider.archived_at.is_null(),
     )
-    place = {provider_id: index for index, provider_id in enumerate(key.provider_ids)}
-    return sorted(rows, key=lambda row: place[row.id])
+    return {row.id: row for row in rows}
 
 
 def _provider(row: Provider, sealers: Sealers) -> dict[str, Any] | None:
@@ -154,6 +228,28 @@ def _routing_policy(row: RoutingPolicy) -> dict[str, Any]:
 
 def budgets_on(key: VirtualKey, project: Project) -> list[Budget]:
     """Return the budgets that stand on a key's calls."""
+    return budgets_by_key([(key, project)])[key.id]
+
+
+def budgets_by_key(placed: Sequence[tuple[VirtualKey, Project]]) -> dict[str, list[Budget]]:
+    """Return the budgets that stand on the calls of keys, by key, in one statement."""
+    scopes = {key.id: _scopes(key, project) for key, project in placed}
+    rows = Budget.select().where(
+        among(Budget.scope_id, {scope_id for each in scopes.values() for _, scope_id in each}),
+        Budget.archived_at.is_null(),
+    )
+    by_place: dict[tuple[str, str, str], list[Budget]] = {}
+    for row in rows.order_by(Budget.id):
+        by_place.setdefault((row.organization_id, row.scope, row.scope_id), []).append(row)
+    found = {}
+    for key, _ in placed:
+        places = [(key.organization_id, *place) for place in scopes[key.id]]
+        standing = [row for place in places for row in by_place.get(place, ())]
+        found[key.id] = sorted(standing, key=lambda row: str(row.id))
+    return found
+
+
+def _scopes(key: VirtualKey, project: Project) -> list[tuple[str, str]]:
     scopes = [
         ("organization", key.organization_id),
         ("team", project.team_id),
@@ -162,20 +258,18 @@ def budgets_on(key: VirtualKey, project: Project) -> list[Budget]:
     ]
     if key.principal_user_id:
         scopes.append(("principal", key.principal_user_id))
-    ids = [scope_id for _, scope_id in scopes]
-    rows = Budget.select().where(
-        Budget.organization_id == key.organization_id,
-        Budget.scope_id.in_(ids),
-        Budget.archived_at.is_null(),
-    )
-    return [row for row in rows.order_by(Budget.id) if (row.scope, row.scope_id) in scopes]
+    return scopes
 
 
-def _settled(budgets: Sequence[Budget], now: datetime) -> dict[tuple[str, datetime], int]:
-    starts = {_start(row, now) for row in budgets}
+def _settled(
+    budgets: Mapping[str, Sequence[Budget]], now: datetime
+) -> dict[tuple[str, datetime], int]:
+    """Return what was spent in the present period of budgets, in one statement."""
+    each = {row.id: row for rows in budgets.values() for row in rows}
+    starts = {budget_id: _start(row, now) for budget_id, row in each.items()}
     rows = LimitPeriod.select().where(
-        LimitPeriod.limit_id.in_([row.id for row in budgets]),
-        LimitPeriod.period_start.in_(list(starts)),
+        among(LimitPeriod.limit_id, starts.keys()),
+        LimitPeriod.period_start.in_(set(starts.values())),
     )
     return {(row.limit_id, row.period_start): row.settled for row in rows}
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from core.authoring import guardrails
@@ -14,29 +15,13 @@ LOG = logging.getLogger(__name__)
 Row = PolicyRuleSet | CacheRule | Guardrail
 
 
+@dataclass(frozen=True, slots=True)
 class Checks:
-    """What applies to one key, as rows; three statements."""
+    """What applies to a key, as rows."""
 
-    def __init__(self, key: VirtualKey, project: Project) -> None:
-        scopes = {
-            ("organization", key.organization_id),
-            ("team", project.team_id),
-            ("project", project.id),
-        }
-        named = {
-            guardrail_id
-            for ids in (key.config.get("guardrails") or {}).values()
-            for guardrail_id in ids
-        }
-        self.policies = [
-            row for row in _enabled(PolicyRuleSet, key) if (row.scope, row.scope_id) in scopes
-        ]
-        self.cache_rules: list[CacheRule] = list(_enabled(CacheRule, key))
-        self.guardrails = [
-            row
-            for row in _enabled(Guardrail, key)
-            if (row.scope, row.scope_id) in scopes and (row.is_automatic or row.id in named)
-        ]
+    policies: Sequence[PolicyRuleSet]
+    cache_rules: Sequence[CacheRule]
+    guardrails: Sequence[Guardrail]
 
     @property
     def rows(self) -> Iterable[Row]:
@@ -55,11 +40,51 @@ class Checks:
         }
 
 
-def _enabled(model: Any, key: VirtualKey) -> Any:
-    query = model.select().where(
-        model.organization_id == key.organization_id, model.archived_at.is_null(), model.enabled
+def checks_on(placed: Sequence[tuple[VirtualKey, Project]]) -> dict[str, Checks]:
+    """Return what applies to keys, by key, in three statements; keys to which the same applies share it."""
+    homes = {key.organization_id for key, _ in placed}
+    policies, cache_rules, guards = (
+        _enabled(model, homes) for model in (PolicyRuleSet, CacheRule, Guardrail)
     )
-    return query.order_by(model.created_at, model.id)
+    shared: dict[tuple[Any, ...], Checks] = {}
+    found = {}
+    for key, project in placed:
+        home, named = key.organization_id, _named(key)
+        kind = (home, project.team_id, project.id, named)
+        if kind not in shared:
+            scopes = {
+                ("organization", home),
+                ("team", project.team_id),
+                ("project", project.id),
+            }
+            shared[kind] = Checks(
+                [row for row in policies.get(home, ()) if (row.scope, row.scope_id) in scopes],
+                cache_rules.get(home, ()),
+                [
+                    row
+                    for row in guards.get(home, ())
+                    if (row.scope, row.scope_id) in scopes and (row.is_automatic or row.id in named)
+                ],
+            )
+        found[key.id] = shared[kind]
+    return found
+
+
+def _named(key: VirtualKey) -> frozenset[str]:
+    """Return the guardrails that a key names itself."""
+    named = (key.config.get("guardrails") or {}).values()
+    return frozenset(guardrail_id for ids in named for guardrail_id in ids)
+
+
+def _enabled(model: Any, homes: Collection[str]) -> dict[str, list[Any]]:
+    """Return the rows that are in force, by organisation, oldest first."""
+    query = model.select().where(
+        model.organization_id.in_(homes), model.archived_at.is_null(), model.enabled
+    )
+    found: dict[str, list[Any]] = {}
+    for row in query.order_by(model.created_at, model.id):
+        found.setdefault(row.organization_id, []).append(row)
+    return found
 
 
 def _guardrail(row: Guardrail, stored: Sealer, travelling: Sealer) -> dict[str, Any]:

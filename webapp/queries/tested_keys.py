@@ -17,7 +17,7 @@ from core.models import (
     VirtualKey,
 )
 from webapp.queries.bundle import budgets_on
-from webapp.queries.bundle_checks import Checks
+from webapp.queries.bundle_checks import checks_on
 
 _OFFERED = 100
 
@@ -39,7 +39,7 @@ class Setup:
 def setup_of_key(key: VirtualKey) -> Setup:
     """Return what calls with a key are held against, as its bundle has it."""
     project: Project = Project.get_by_id(key.project_id)
-    checks = Checks(key, project)
+    checks = checks_on([(key, project)])[key.id]
     by_id = {row.id: row for row in _providers(key.organization_id)}
     return Setup(
         key,

@@ -96,11 +96,11 @@ def test_rules_are_written_where_one_may_and_the_cascade_reaches_the_gateway(
     assert ChangeEvent.select().count() == before + 3, "gateways hear of it"
     key = VirtualKey(organization_id=at.actor.organization_id, principal_user_id=at.actor.actor_id)
     project = Project.get_by_id(project.id)
-    assert lookup.for_key(key, project).drops == set()
+    assert lookup.for_keys([(key, project)])[key.id].drops == set()
     ada, member = people.find(at.actor.organization_id, at.actor.actor_id)
     wanted = people.Person(ada.name, member.role, department.id)
     people.change_person(at.actor, ada.id, wanted, now)
-    found = lookup.for_key(key, project)
+    found = lookup.for_keys([(key, project)])[key.id]
     assert found.drops == {"output"}
     assert (found.drop_keys, found.secret_patterns) == (("*_iban", "ssn"), ("EMP-[0-9]+",))
     page = at.client.get(HERE).text
