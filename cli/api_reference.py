@@ -23,9 +23,8 @@ def management_api_page() -> str:
         lines += [f"## {tag}\n", "| Route | Needs | What it does |", "| --- | --- | --- |"]
         for one in endpoints:
             path = one.path.replace("<", "{").replace(">", "}")
-            lines.append(
-                f"| `{one.method} {path}` | `{one.permission}` | {one.summary.replace('``', '`')} |"
-            )
+            needed = f"`{one.permission}`" if one.permission else "nothing: it is your own"
+            lines.append(f"| `{one.method} {path}` | {needed} | {one.summary.replace('``', '`')} |")
         lines.append("")
         bodies = [one.body.__name__ for one in endpoints if one.body is not None]
         for name in dict.fromkeys(bodies):

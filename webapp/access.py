@@ -29,6 +29,7 @@ __all__ = [
     "Kind",
     "Viewer",
     "api_caller",
+    "api_person",
     "declare_view",
     "declared",
     "hold_connection",
@@ -57,7 +58,11 @@ class Kind(enum.Enum):
     SIGNED_IN = "signed in"
     PERMITTED = "permitted"
     API = "api"
+    API_OWN = "api, about oneself"
     MACHINE = "machine"
+
+
+_FOR_KEYS = (Kind.API, Kind.API_OWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +95,14 @@ def api_caller(
     needs none. Either is ``viewer()`` to the view.
     """
     return _declare(Access(Kind.API, _known(permission), at, anywhere))
+
+
+def api_person(view: View) -> View:
+    """Declare that a JSON route serves people about themselves: with a session, or with an API key of theirs.
+
+    Only a key that may do all that its owner may serves here: what is somebody's own has no permission to choose.
+    """
+    return _declare(Access(Kind.API_OWN))(view)
 
 
 def signed_in(view: View) -> View:
@@ -171,9 +184,11 @@ def _check() -> Response | None:
     if access.kind is Kind.MACHINE:
         return None
     _connect()
-    if access.kind is Kind.API and (presented := presented_key()):
+    if access.kind in _FOR_KEYS and (presented := presented_key()):
         g.key_viewer = key_viewer(presented, control_plane().settings.pepper, utcnow())
         _refuse_without(access, g.key_viewer)
+        if access.kind is Kind.API_OWN:
+            _refuse_for_others(g.key_viewer)
         return None
     refusal = None if access.kind is Kind.PUBLIC else _refusal(access)
     if refusal is None:
@@ -212,8 +227,16 @@ def _refuse_without(access: Access, person: Viewer) -> None:
         )
 
 
+def _refuse_for_others(caller: Viewer) -> None:
+    """Raise Refused unless an API key may ask and change what is its owner's own."""
+    if not caller.is_person:
+        raise Refused(Fault.PERMISSION_DENIED, "This is for people, and a service account is none.")
+    if not caller.is_whole:
+        raise Refused(Fault.PERMISSION_DENIED, "This needs a key that may do all its owner may.")
+
+
 def _to_sign_in(access: Access) -> Response:
-    if access.kind is Kind.API:
+    if access.kind in _FOR_KEYS:
         raise Refused(Fault.MISSING_CREDENTIALS, "Nobody is signed in and no API key was sent.")
     if request.path.startswith("/api/"):
         raise Refused(Fault.UNAUTHENTICATED, "Nobody is signed in.")

@@ -49,6 +49,10 @@ class Viewer:
     grants: Grants = ()
     max_session_days: int = 0
     api_key_id: str = ""
+    is_whole: bool = True
+    """False for an API key that may do less than its owner."""
+    is_person: bool = True
+    """False for a service account."""
     is_authenticated: bool = True
     is_active: bool = True
     is_anonymous: bool = False
@@ -107,7 +111,9 @@ def key_viewer(presented: str, pepper: Secret, now: datetime) -> Viewer:
         owner = None if key is None else _owner(key)
         if key is None or owner is None:
             raise Refused(Fault.INVALID_CREDENTIALS, "This API key does not work.")
-        found = replace(owner, grants=key_grants(key, owner.grants), api_key_id=key.id)
+        held = key_grants(key, owner.grants)
+        is_whole = key.permission_mode == "all" and held == owner.grants
+        found = replace(owner, grants=held, api_key_id=key.id, is_whole=is_whole)
         api_keys.note_use(key, now)
     return found
 
@@ -132,7 +138,9 @@ def _owner(key: ApiKey) -> Viewer | None:
         return None
     account_id, name, organization_name = row
     grants = service_account_grants(key.organization_id, account_id)
-    return Viewer(account_id, name, "", 0, key.organization_id, organization_name, "", grants)
+    return Viewer(
+        account_id, name, "", 0, key.organization_id, organization_name, "", grants, is_person=False
+    )
 
 
 def _person(is_theirs: Any, session_epoch: int | None) -> Viewer | None:

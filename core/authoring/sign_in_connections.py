@@ -75,7 +75,14 @@ def update(
         versions.hold(row, version, _target("updated", row))
         if not differences(row, wanted, sealer):
             return row
-        _check(actor, wanted, own_id=row.id).refuse_any()
+        complaints = _check(actor, wanted, own_id=row.id)
+        # Otherwise whoever may change a connection could have its secret sent to a server of their own.
+        stays = _columns(wanted)["issuer"] == row.issuer or row.sealed_client_secret is None
+        is_safe = stays or wanted.client_secret is not None
+        complaints.need(
+            is_safe, "client_secret", "Enter the secret again, since the issuer changes."
+        )
+        complaints.refuse_any()
         before = snapshot(row)
         for field, value in _columns(wanted).items():
             setattr(row, field, value)

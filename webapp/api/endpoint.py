@@ -74,6 +74,7 @@ class Endpoint:
     tag: str
     summary: str
     permission: str
+    """Empty where the route is about whoever asks."""
     status: int
     at: PlaceOf | None
     anywhere: bool
@@ -103,7 +104,7 @@ class Routes:
         return next(one.answer for one in self.endpoints if one.name == name)
 
     def get(self, path: str, permission: str, **more: Any) -> Callable[[Handler], Handler]:
-        """Declare a reading route."""
+        """Declare a reading route. Here and below, an empty permission is for what is the caller's own."""
         return self._declare("GET", path, permission, 200, more)
 
     def create(self, path: str, permission: str, **more: Any) -> Callable[[Handler], Handler]:

@@ -16,16 +16,15 @@ from core.authoring import (
 )
 from core.models import CacheRule, Guardrail, PolicyRuleSet, RoutingPolicy, TraceDestination
 from webapp.api.resource import Permissions, Resource
+from webapp.api.shared import DATES, GATEWAY, SEEN_AND_MANAGED
 
-ROOT = "/api/gateway/v1"
-_DATES = {"created_at": datetime, "updated_at": datetime, "archived_at": datetime}
 _SCOPED = {"id": str, "name": str, "description": str, "scope": str, "scope_id": str}
 Priority = Annotated[int, msgspec.Meta(ge=-1_000_000, le=1_000_000)]
 Rules = dict[str, Any]
 
 CACHE_RULES = Resource(
     noun="cache rule",
-    root=f"{ROOT}/cache-rules",
+    root=f"{GATEWAY}/cache-rules",
     tag="Cache rules",
     model=CacheRule,
     permissions=Permissions.of("gatewayCacheRules"),
@@ -39,7 +38,7 @@ CACHE_RULES = Resource(
         "enabled": bool,
         "matchers": Rules,
         "mode": str,
-        **_DATES,
+        **DATES,
     },
     find=cache_rules.find,
     make=lambda call, new: cache_rules.create(call.actor, new, call.now),
@@ -51,7 +50,7 @@ CACHE_RULES = Resource(
 
 GUARDRAILS = Resource(
     noun="guardrail",
-    root=f"{ROOT}/guardrails",
+    root=f"{GATEWAY}/guardrails",
     tag="Guardrails",
     model=Guardrail,
     permissions=Permissions.of("gatewayGuardrails"),
@@ -67,7 +66,7 @@ GUARDRAILS = Resource(
         "on_failure": str,
         "is_automatic": bool,
         "enabled": bool,
-        **_DATES,
+        **DATES,
     },
     find=guardrails.find,
     make=lambda call, new: guardrails.create(call.actor, new, call.plane.sealer, call.now),
@@ -79,12 +78,12 @@ GUARDRAILS = Resource(
 
 POLICY_RULE_SETS = Resource(
     noun="policy rule set",
-    root=f"{ROOT}/policy-rule-sets",
+    root=f"{GATEWAY}/policy-rule-sets",
     tag="Policy rules",
     model=PolicyRuleSet,
     permissions=Permissions.managed("routingPolicies"),
     takes=policy_rule_sets.NewPolicyRuleSet,
-    shown={**_SCOPED, "rules": Rules, "enabled": bool, **_DATES},
+    shown={**_SCOPED, "rules": Rules, "enabled": bool, **DATES},
     find=policy_rule_sets.find,
     make=lambda call, new: policy_rule_sets.create(call.actor, new, call.now),
     alter=lambda call, row, new: policy_rule_sets.update(
@@ -95,7 +94,7 @@ POLICY_RULE_SETS = Resource(
 
 ROUTING_POLICIES = Resource(
     noun="routing policy",
-    root=f"{ROOT}/routing-policies",
+    root=f"{GATEWAY}/routing-policies",
     tag="Routing policies",
     model=RoutingPolicy,
     permissions=Permissions.managed("routingPolicies"),
@@ -107,7 +106,7 @@ ROUTING_POLICIES = Resource(
         "models_allowed": list[str],
         "model_aliases": Rules,
         "is_default": bool,
-        **_DATES,
+        **DATES,
     },
     find=routing_policies.find,
     make=lambda call, new: routing_policies.create(call.actor, new, call.now),
@@ -119,15 +118,10 @@ ROUTING_POLICIES = Resource(
 
 TRACE_DESTINATIONS = Resource(
     noun="trace destination",
-    root=f"{ROOT}/trace-destinations",
+    root=f"{GATEWAY}/trace-destinations",
     tag="Trace destinations",
     model=TraceDestination,
-    permissions=Permissions(
-        view="organization:view",
-        create="organization:manage",
-        update="organization:manage",
-        delete="organization:manage",
-    ),
+    permissions=SEEN_AND_MANAGED,
     takes=trace_destinations.NewTraceDestination,
     hidden=("is_operator_address",),
     addresses=("endpoint",),
@@ -144,7 +138,7 @@ TRACE_DESTINATIONS = Resource(
         "last_sent_at": datetime,
         "sent_spans": int,
         "dropped_spans": int,
-        **_DATES,
+        **DATES,
     },
     find=trace_destinations.find,
     make=lambda call, new: trace_destinations.create(call.actor, new, call.plane.sealer, call.now),

@@ -19,16 +19,13 @@ from webapp.api.resource import (
     routes_of,
     told,
 )
+from webapp.api.shared import DATES, GOVERNANCE
 from webapp.queries.anomalies import anomaly_of
 from webapp.queries.audit_log import AuditFilter, audit_rows, people_of
 
-ROOT = "/api/governance"
-_DATES = {"created_at": datetime, "updated_at": datetime, "archived_at": datetime}
-
-
 _SOURCE = Resource(
     noun="ingestion source",
-    root=f"{ROOT}/ingestion-sources",
+    root=f"{GOVERNANCE}/ingestion-sources",
     tag="Ingestion sources",
     model=IngestionSource,
     permissions=Permissions.managed("ingestionSources"),
@@ -44,7 +41,7 @@ _SOURCE = Resource(
         "status": str,
         "error_count": int,
         "last_event_at": datetime,
-        **_DATES,
+        **DATES,
     },
     find=ingestion_sources.find,
     make=lambda call, new: ingestion_sources.create(
@@ -75,7 +72,7 @@ def rotate_source_secret(call: Call, ingestion_source_id: str) -> Any:
 RULES = routes_of(
     Resource(
         noun="anomaly rule",
-        root=f"{ROOT}/anomaly-rules",
+        root=f"{GOVERNANCE}/anomaly-rules",
         tag="Anomaly rules",
         model=AnomalyRule,
         permissions=Permissions.managed("anomalyRules"),
@@ -99,7 +96,7 @@ RULES = routes_of(
             "scope_id": str,
             "threshold": dict[str, Any],
             "status": str,
-            **_DATES,
+            **DATES,
         },
         extra=lambda _, rows: [
             {"destination_types": [one["type"] for one in row.destinations]} for row in rows
@@ -156,7 +153,7 @@ class AnomalyQuery(ListQuery, kw_only=True):
     rule_id: str = ""
 
 
-ANOMALIES = Routes("Anomalies", f"{ROOT}/anomalies")
+ANOMALIES = Routes("Anomalies", f"{GOVERNANCE}/anomalies")
 
 
 @ANOMALIES.get("", "activityMonitor:view")
@@ -219,7 +216,7 @@ class AuditQuery(ListQuery, kw_only=True):
     target_id: Annotated[str, msgspec.Meta(max_length=200)] = ""
 
 
-AUDIT = Routes("Audit log", f"{ROOT}/audit-log")
+AUDIT = Routes("Audit log", f"{GOVERNANCE}/audit-log")
 
 
 @AUDIT.get("", "auditLog:view")

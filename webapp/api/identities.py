@@ -15,11 +15,8 @@ from core.authoring import (
 )
 from core.models import ApiKey, CustomRole, Department, Group, RoleBinding, ServiceAccount
 from webapp.api.endpoint import Body, Call
-from webapp.api.resource import Permissions, Resource, routes_of
-
-ROOT = "/api/governance"
-_MANAGE = "organization:manage"
-_MANAGED = Permissions(_MANAGE, _MANAGE, _MANAGE, _MANAGE)
+from webapp.api.resource import Permissions, Resource, out_of, routes_of
+from webapp.api.shared import GOVERNANCE, MANAGE, MANAGED
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +29,7 @@ class _Named:
 DEPARTMENTS = routes_of(
     Resource(
         noun="department",
-        root=f"{ROOT}/departments",
+        root=f"{GOVERNANCE}/departments",
         tag="Departments",
         model=Department,
         permissions=Permissions.managed("governance"),
@@ -56,10 +53,10 @@ DEPARTMENTS = routes_of(
 GROUPS = routes_of(
     Resource(
         noun="group",
-        root=f"{ROOT}/groups",
+        root=f"{GOVERNANCE}/groups",
         tag="Groups",
         model=Group,
-        permissions=_MANAGED,
+        permissions=MANAGED,
         takes=_Named,
         shown={
             "id": str,
@@ -85,20 +82,20 @@ class GroupMembers(Body, kw_only=True):
     user_ids: list[str]
 
 
-@GROUPS.delete("/<group_id>", _MANAGE)
+@GROUPS.delete("/<group_id>", MANAGE)
 def delete_group(call: Call, group_id: str) -> None:
     """Delete a group; what it was bound to, its people lose."""
     groups.delete(call.actor, group_id, call.now)
 
 
-@GROUPS.get("/<group_id>/members", _MANAGE)
+@GROUPS.get("/<group_id>/members", MANAGE)
 def list_group_members(call: Call, group_id: str) -> list[str]:
     """Read the user ids of a group's people."""
     groups.find(call.organization_id, group_id)
     return groups.member_ids(group_id)
 
 
-@GROUPS.put("/<group_id>/members", _MANAGE)
+@GROUPS.put("/<group_id>/members", MANAGE)
 def put_group_members(call: Call, group_id: str, body: GroupMembers) -> list[str]:
     """Make these the people of a group."""
     groups.put_members(call.actor, group_id, body.user_ids, call.now)
@@ -108,10 +105,10 @@ def put_group_members(call: Call, group_id: str, body: GroupMembers) -> list[str
 ROLES = routes_of(
     Resource(
         noun="custom role",
-        root=f"{ROOT}/custom-roles",
+        root=f"{GOVERNANCE}/custom-roles",
         tag="Roles",
         model=CustomRole,
-        permissions=_MANAGED,
+        permissions=MANAGED,
         takes=custom_roles.NewRole,
         shown={
             "id": str,
@@ -131,7 +128,7 @@ ROLES = routes_of(
 )
 
 
-@ROLES.delete("/<custom_role_id>", _MANAGE)
+@ROLES.delete("/<custom_role_id>", MANAGE)
 def delete_custom_role(call: Call, custom_role_id: str) -> None:
     """Delete a custom role that nobody has."""
     custom_roles.delete(call.actor, custom_role_id, call.now)
@@ -140,10 +137,10 @@ def delete_custom_role(call: Call, custom_role_id: str) -> None:
 BINDINGS = routes_of(
     Resource(
         noun="role binding",
-        root=f"{ROOT}/role-bindings",
+        root=f"{GOVERNANCE}/role-bindings",
         tag="Roles",
         model=RoleBinding,
-        permissions=_MANAGED,
+        permissions=MANAGED,
         takes=bindings.NewBinding,
         shown={
             "id": str,
@@ -161,7 +158,7 @@ BINDINGS = routes_of(
 )
 
 
-@BINDINGS.delete("/<role_binding_id>", _MANAGE)
+@BINDINGS.delete("/<role_binding_id>", MANAGE)
 def delete_role_binding(call: Call, role_binding_id: str) -> None:
     """Take a role back."""
     bindings.delete(call.actor, role_binding_id, call.now)
@@ -170,10 +167,10 @@ def delete_role_binding(call: Call, role_binding_id: str) -> None:
 ACCOUNTS = routes_of(
     Resource(
         noun="service account",
-        root=f"{ROOT}/service-accounts",
+        root=f"{GOVERNANCE}/service-accounts",
         tag="Service accounts",
         model=ServiceAccount,
-        permissions=_MANAGED,
+        permissions=MANAGED,
         takes=service_accounts.NewServiceAccount,
         shown={
             "id": str,
@@ -195,49 +192,47 @@ ACCOUNTS = routes_of(
 )
 
 
-@ACCOUNTS.post("/<service_account_id>/disable", _MANAGE)
+@ACCOUNTS.post("/<service_account_id>/disable", MANAGE)
 def disable_service_account(call: Call, service_account_id: str) -> None:
     """Turn a service account off, with all its API keys."""
     service_accounts.set_enabled(call.actor, service_account_id, False, call.now)
 
 
-@ACCOUNTS.post("/<service_account_id>/enable", _MANAGE)
+@ACCOUNTS.post("/<service_account_id>/enable", MANAGE)
 def enable_service_account(call: Call, service_account_id: str) -> None:
     """Turn a service account on again."""
     service_accounts.set_enabled(call.actor, service_account_id, True, call.now)
 
 
-API_KEYS = routes_of(
-    Resource(
-        noun="API key",
-        root=f"{ROOT}/api-keys",
-        tag="API keys",
-        model=ApiKey,
-        permissions=_MANAGED,
-        takes=api_keys.NewApiKey,
-        told_once="secret",
-        shown={
-            "id": str,
-            "name": str,
-            "owner_kind": str,
-            "owner_id": str,
-            "display_prefix": str,
-            "permission_mode": str,
-            "scopes": list[str],
-            "created_at": datetime,
-            "expires_at": datetime,
-            "last_used_at": datetime,
-            "revoked_at": datetime,
-        },
-        find=api_keys.find,
-        make=lambda call, new: api_keys.create(
-            call.actor, new, call.plane.settings.pepper, call.now
-        ),
-    )
+API_KEY_RESOURCE = Resource(
+    noun="API key",
+    root=f"{GOVERNANCE}/api-keys",
+    tag="API keys",
+    model=ApiKey,
+    permissions=MANAGED,
+    takes=api_keys.NewApiKey,
+    told_once="secret",
+    shown={
+        "id": str,
+        "name": str,
+        "owner_kind": str,
+        "owner_id": str,
+        "display_prefix": str,
+        "permission_mode": str,
+        "scopes": list[str],
+        "created_at": datetime,
+        "expires_at": datetime,
+        "last_used_at": datetime,
+        "revoked_at": datetime,
+    },
+    find=api_keys.find,
+    make=lambda call, new: api_keys.create(call.actor, new, call.plane.settings.pepper, call.now),
 )
+API_KEY_OUT = out_of(API_KEY_RESOURCE)
+API_KEYS = routes_of(API_KEY_RESOURCE, API_KEY_OUT)
 
 
-@API_KEYS.post("/<api_key_id>/revoke", _MANAGE)
+@API_KEYS.post("/<api_key_id>/revoke", MANAGE)
 def revoke_api_key(call: Call, api_key_id: str) -> None:
     """End an API key for good."""
     api_keys.revoke(call.actor, api_key_id, call.now)

@@ -94,7 +94,7 @@ def _operation(one: Endpoint, schemas: _Schemas) -> dict[str, Any]:
         "operationId": one.name,
         "summary": one.summary,
         "tags": [one.tag],
-        "description": f"Needs the permission `{one.permission}`.",
+        "description": _need(one),
         "parameters": parameters,
         "responses": _responses(one, schemas),
     }
@@ -102,6 +102,12 @@ def _operation(one: Endpoint, schemas: _Schemas) -> dict[str, Any]:
         content = {"application/json": {"schema": schemas.of(one.body)}}
         operation["requestBody"] = {"required": True, "content": content}
     return operation
+
+
+def _need(one: Endpoint) -> str:
+    if not one.permission:
+        return "About whoever asks; an API key must be one that may do all its owner may."
+    return f"Needs the permission `{one.permission}`."
 
 
 def _responses(one: Endpoint, schemas: _Schemas) -> dict[str, Any]:

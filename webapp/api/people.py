@@ -16,12 +16,8 @@ from core.models import (
 )
 from webapp.api.endpoint import Body, Call, ListQuery, Moment, Page, Routes
 from webapp.api.paging import page_of
-from webapp.api.resource import Permissions, columns_of
-
-ROOT = "/api/governance"
-_MANAGE = "organization:manage"
-_MANAGED = Permissions(_MANAGE, _MANAGE, _MANAGE, _MANAGE)
-Unset = msgspec.UnsetType
+from webapp.api.resource import columns_of
+from webapp.api.shared import GOVERNANCE, MANAGE, Unset
 
 
 class MemberOut(msgspec.Struct, kw_only=True):
@@ -42,29 +38,30 @@ class MemberChange(Body, kw_only=True):
     """What shall be different about a person."""
 
     name: str | Unset = msgspec.UNSET
+    email: str | Unset = msgspec.UNSET
     role: str | Unset = msgspec.UNSET
     department_id: str | Unset | None = msgspec.UNSET
 
 
-MEMBERS = Routes("Members", f"{ROOT}/members")
+MEMBERS = Routes("Members", f"{GOVERNANCE}/members")
 
 
-@MEMBERS.get("", _MANAGE)
+@MEMBERS.get("", MANAGE)
 def list_members(call: Call, query: ListQuery) -> Page[MemberOut]:
     """List the people of the organisation, disabled ones too."""
     rows = Member.select().where(Member.organization_id == call.organization_id)
     return page_of(query, rows, Member.id, _members, "members")
 
 
-@MEMBERS.get("/<user_id>", _MANAGE)
+@MEMBERS.get("/<user_id>", MANAGE)
 def get_member(call: Call, user_id: str) -> MemberOut:
     """Read a person's place in the organisation."""
     return _member(*people.find(call.organization_id, user_id))
 
 
-@MEMBERS.patch("/<user_id>", _MANAGE)
+@MEMBERS.patch("/<user_id>", MANAGE)
 def update_member(call: Call, user_id: str, body: MemberChange) -> MemberOut:
-    """Change a person's name, role or department."""
+    """Change a person's name, address, role or department."""
     user, member = people.find(call.organization_id, user_id)
     wanted = people.Person(
         name=user.name if body.name is msgspec.UNSET else str(body.name),
@@ -72,28 +69,28 @@ def update_member(call: Call, user_id: str, body: MemberChange) -> MemberOut:
         department_id=member.department_id
         if isinstance(body.department_id, Unset)
         else body.department_id,
-        email=user.email,
+        email=user.email if isinstance(body.email, Unset) else body.email,
         external_id=member.external_id,
     )
     people.change_person(call.actor, user_id, wanted, call.now, call.expected)
     return _member(*people.find(call.organization_id, user_id))
 
 
-@MEMBERS.post("/<user_id>/disable", _MANAGE)
+@MEMBERS.post("/<user_id>/disable", MANAGE)
 def disable_member(call: Call, user_id: str) -> MemberOut:
     """Off-board a person: sessions end, virtual keys and API keys are revoked, at once."""
     offboarding.disable(call.actor, user_id, call.now)
     return _member(*people.find(call.organization_id, user_id))
 
 
-@MEMBERS.post("/<user_id>/enable", _MANAGE)
+@MEMBERS.post("/<user_id>/enable", MANAGE)
 def enable_member(call: Call, user_id: str) -> MemberOut:
     """Let a person in again; what was revoked stays revoked."""
     offboarding.enable(call.actor, user_id, call.now)
     return _member(*people.find(call.organization_id, user_id))
 
 
-@MEMBERS.delete("/<user_id>", _MANAGE)
+@MEMBERS.delete("/<user_id>", MANAGE)
 def remove_member(call: Call, user_id: str) -> None:
     """Take a person out of the organisation."""
     offboarding.remove(call.actor, user_id, call.now)
@@ -140,10 +137,10 @@ class NewInvitation(Body, kw_only=True):
     teams: list[dict[str, str]] = msgspec.field(default_factory=list)
 
 
-INVITATIONS = Routes("Invitations", f"{ROOT}/invitations")
+INVITATIONS = Routes("Invitations", f"{GOVERNANCE}/invitations")
 
 
-@INVITATIONS.get("", _MANAGE)
+@INVITATIONS.get("", MANAGE)
 def list_invitations(call: Call, query: ListQuery) -> Page[InvitationOut]:
     """List the invitations that are open."""
     rows = Invitation.select().where(
@@ -154,7 +151,7 @@ def list_invitations(call: Call, query: ListQuery) -> Page[InvitationOut]:
     return page_of(query, rows, Invitation.id, lambda found: [*map(_invited, found)], "invitations")
 
 
-@INVITATIONS.create("", _MANAGE)
+@INVITATIONS.create("", MANAGE)
 def create_invitation(call: Call, body: NewInvitation) -> Invited:
     """Offer somebody a place; the token opens ``/invitation?token=…``, once."""
     pairs = tuple((team.get("team_id", ""), team.get("role", "")) for team in body.teams)
@@ -163,14 +160,14 @@ def create_invitation(call: Call, body: NewInvitation) -> Invited:
     return Invited(invitation=_invited(row), token=token.reveal())
 
 
-@INVITATIONS.post("/<invitation_id>/renew", _MANAGE)
+@INVITATIONS.post("/<invitation_id>/renew", MANAGE)
 def renew_invitation(call: Call, invitation_id: str) -> Invited:
     """Make a new link for an invitation; the old one no longer works."""
     row, token = invitations.renew(call.actor, invitation_id, call.plane.settings.pepper, call.now)
     return Invited(invitation=_invited(row), token=token.reveal())
 
 
-@INVITATIONS.delete("/<invitation_id>", _MANAGE)
+@INVITATIONS.delete("/<invitation_id>", MANAGE)
 def cancel_invitation(call: Call, invitation_id: str) -> None:
     """Take an invitation back."""
     invitations.cancel(call.actor, invitation_id, call.now)

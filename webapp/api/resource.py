@@ -87,7 +87,15 @@ class Resource:
     types: Mapping[str, Any] = field(default_factory=dict)
     """Narrower types of some fields, where the dataclass says only what kind of value it is."""
     at: PlaceOf | None = None
-    anywhere: bool = False
+    """Where the thing is that a path names, when its routes ask their permission there."""
+    is_seen_whole: bool = False
+    """Who may see some may see all of them, so that only changes are asked ``at``."""
+    within: Callable[[Call, Any], Any] | None = None
+    """Narrows a list to what the caller may see; the list then asks its permission at any place."""
+    made_anywhere: bool = False
+    """``make`` itself judges whether the caller may, at the place it is for."""
+    ending: str = "Archive"
+    """What ``end`` is called."""
 
 
 def routes_of(one: Resource, out: type[Any] | None = None) -> Routes:
@@ -107,7 +115,7 @@ def routes_of(one: Resource, out: type[Any] | None = None) -> Routes:
             _endpoint(one, "PATCH", part, summary, p.update, _changer(one, out, one.alter))
         )
     if one.end is not None:
-        summary = f"Archive {_a(one)}."
+        summary = f"{one.ending} {_a(one)}."
         table.endpoints.append(
             _endpoint(one, "DELETE", part, summary, p.delete, _ender(one, out, one.end))
         )
@@ -150,6 +158,7 @@ def _endpoint(
 ) -> Endpoint:
     served.call.__name__ = served.name
     is_create = method == "POST"
+    anywhere = one.made_anywhere if is_create else not path and one.within is not None
     return Endpoint(
         method=method,
         path=one.root + path,
@@ -158,8 +167,8 @@ def _endpoint(
         summary=summary,
         permission=permission,
         status=201 if is_create else 200,
-        at=one.at if path else None,
-        anywhere=one.anywhere and not (path and one.at),
+        at=one.at if path and not (one.is_seen_whole and method == "GET") else None,
+        anywhere=anywhere,
         query=served.query,
         body=served.body,
         answer=served.answer,
@@ -175,6 +184,8 @@ def _lister(one: Resource, out: type[Any]) -> _Served:
             rows = rows.where(one.live(model))
         elif "archived_at" in model._meta.fields:
             rows = rows.where(model.archived_at.is_null())
+        if one.within is not None:
+            rows = one.within(call, rows)
         scope = one.root.rpartition("/")[2]
         return page_of(query, rows, model.id, lambda found: told(one, out, call, found), scope)
 
@@ -226,7 +237,7 @@ def _ender(one: Resource, out: type[Any], end: Callable[[Call, str], Any]) -> _S
     def serve(call: Call, **part: str) -> Any:
         return told(one, out, call, [end(call, *part.values())])[0]
 
-    return _Served(f"archive_{_snake(one)}", serve, out)
+    return _Served(f"{one.ending.lower()}_{_snake(one)}", serve, out)
 
 
 def _columns(one: Resource, row: Any) -> dict[str, Any]:
@@ -303,15 +314,15 @@ def _wire(kind: Any) -> Any:
 
 
 def _snake(one: Resource) -> str:
-    return one.noun.lower().replace(" ", "_")
+    return one.noun.lower().replace(" ", "_").replace("-", "_")
 
 
 def _camel(one: Resource) -> str:
-    return "".join(word.capitalize() for word in one.noun.lower().split())
+    return "".join(word.capitalize() for word in _snake(one).split("_"))
 
 
 def _plural(one: Resource, joint: str = " ") -> str:
-    noun = one.noun.lower().replace(" ", joint) if joint == "_" else one.noun
+    noun = _snake(one) if joint == "_" else one.noun
     return f"{noun[:-1]}ies" if noun.endswith("y") and noun[-2] not in "aeiou" else f"{noun}s"
 
 

@@ -11,7 +11,7 @@ from flask import Blueprint, Response, make_response, request
 
 from core.clock import utcnow
 from core.fault import Fault, Refused
-from webapp.access import api_caller, viewer
+from webapp.access import api_caller, api_person, viewer
 from webapp.api.endpoint import Call, Endpoint, Routes
 from webapp.api.idempotency import Once, answered_once
 from webapp.state import control_plane
@@ -28,9 +28,14 @@ def blueprint_of(tables: Iterable[Routes]) -> Blueprint:
     blueprint = Blueprint("api", __name__)
     for table in tables:
         for one in table.endpoints:
-            view = api_caller(one.permission, at=one.at, anywhere=one.anywhere)(_view(one))
-            blueprint.add_url_rule(one.path, one.name, view, methods=[one.method])
+            blueprint.add_url_rule(one.path, one.name, _declared(one), methods=[one.method])
     return blueprint
+
+
+def _declared(one: Endpoint) -> Any:
+    if not one.permission:
+        return api_person(_view(one))
+    return api_caller(one.permission, at=one.at, anywhere=one.anywhere)(_view(one))
 
 
 def _view(one: Endpoint) -> Any:

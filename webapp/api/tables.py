@@ -9,7 +9,21 @@ from typing import Any
 from flask import Response
 
 from webapp.access import machine
-from webapp.api import accounts, governance, identities, people, teams
+from webapp.api import (
+    budgets,
+    governance,
+    identities,
+    kept,
+    organization,
+    own,
+    people,
+    person_data,
+    providers,
+    sign_in,
+    teams,
+    trying,
+    virtual_keys,
+)
 from webapp.api import gateway_rules as rules
 from webapp.api.openapi import document
 from webapp.api.resource import routes_of
@@ -17,10 +31,13 @@ from webapp.api.serving import blueprint_of
 from webapp.faults import json_answer
 
 TABLES = (
-    accounts.KEYS,
-    accounts.PROVIDERS,
-    accounts.BUDGETS,
+    virtual_keys.KEYS,
+    providers.PROVIDERS,
+    budgets.BUDGETS,
+    budgets.INCREASES,
+    organization.ORGANIZATION,
     people.MEMBERS,
+    person_data.PERSON_DATA,
     people.INVITATIONS,
     teams.TEAMS,
     teams.PROJECTS,
@@ -30,15 +47,25 @@ TABLES = (
     identities.BINDINGS,
     identities.ACCOUNTS,
     identities.API_KEYS,
+    sign_in.CONNECTIONS,
+    sign_in.DIRECTORY,
     governance.SOURCES,
     governance.RULES,
     governance.ANOMALIES,
     governance.AUDIT,
+    trying.AUDIT_CHECK,
+    kept.PRIVACY_RULES,
+    kept.RETENTION_POLICIES,
     routes_of(rules.CACHE_RULES),
     routes_of(rules.GUARDRAILS),
     routes_of(rules.POLICY_RULE_SETS),
     routes_of(rules.ROUTING_POLICIES),
     routes_of(rules.TRACE_DESTINATIONS),
+    trying.TRYING,
+    own.ACCOUNT,
+    own.OWN_API_KEYS,
+    own.OWN_KEYS,
+    own.OWN_INCREASES,
 )
 blueprint = blueprint_of(TABLES)
 

@@ -14,10 +14,8 @@ from rules.permissions import Place
 from webapp.api.endpoint import Body, Call, ListQuery, Moment, Page, Routes
 from webapp.api.paging import page_of
 from webapp.api.resource import columns_of
+from webapp.api.shared import GOVERNANCE, Unset
 from webapp.places import project_place, team_place
-
-ROOT = "/api/governance"
-Unset = msgspec.UnsetType
 
 
 class NewTeam(Body, kw_only=True):
@@ -62,7 +60,7 @@ class TeamPlace(Body, kw_only=True):
     custom_role_id: str | None = None
 
 
-TEAMS = Routes("Teams", f"{ROOT}/teams")
+TEAMS = Routes("Teams", f"{GOVERNANCE}/teams")
 _AT_TEAM: dict[str, Any] = {"at": team_place}
 
 
@@ -171,7 +169,7 @@ class ProjectOut(msgspec.Struct, kw_only=True):
     archived_at: Moment | None
 
 
-PROJECTS = Routes("Projects", f"{ROOT}/projects")
+PROJECTS = Routes("Projects", f"{GOVERNANCE}/projects")
 _AT_PROJECT: dict[str, Any] = {"at": project_place}
 
 

@@ -112,13 +112,12 @@ def pattern_fields() -> list[Field]:
     ]
 
 
-def pattern_tested(pattern: str, samples: str) -> PatternTested:
-    """Return what a pattern does with each line, by the code that applies policy rules."""
+def pattern_tested(pattern: str, values: Sequence[str]) -> PatternTested:
+    """Return what a pattern does with each value, by the code that applies policy rules."""
     try:
         known = AnyOf([pattern])
     except BadPattern as error:
         return PatternTested(str(error))
-    values = [line for line in samples.splitlines() if line.strip()][:MOST_SAMPLES]
     found = [known.first((searchable(value),)) is not None for value in values]
     return PatternTested(
         "", [Sample(v, is_match) for v, is_match in zip(values, found, strict=True)]

@@ -96,16 +96,6 @@ def policy_row(row: RetentionPolicy, label: str, may_manage: bool) -> Row:
     return Row(row.id, cells, _actions(row, label) if may_manage else ())
 
 
-def due_words(events: int, content: int) -> str:
-    """Return what the next run deletes, in words; empty when that is nothing."""
-    parts = []
-    if events:
-        parts.append(f"{events:,} event{'' if events == 1 else 's'}")
-    if content:
-        parts.append(f"the prompts and answers of {content:,} call{'' if content == 1 else 's'}")
-    return " and ".join(parts)
-
-
 def _days(days: int | None) -> str:
     if days is None:
         return "As wider policies say"

@@ -17,13 +17,13 @@ def budgets_page(organization_id: str, within: Reach, at: At) -> Part:
     query = Budget.select().where(
         Budget.organization_id == organization_id, Budget.archived_at.is_null()
     )
-    if not within.is_everywhere:
-        query = query.where(_stands_within(within))
-    return part_of(query, BY_NAME, at)
+    return part_of(query.where(reached(within)), BY_NAME, at)
 
 
-def _stands_within(within: Reach) -> Any:
+def reached(within: Reach) -> Any:
     """Return the condition of ``places.place_of_budget``: at a team or project in reach, or at a key in one."""
+    if within.is_everywhere:
+        return Budget.id.is_null(False)
     teams, singles = list(within.team_ids), list(within.project_ids)
     projects = Project.select(Project.id).where(
         Project.team_id.in_(teams) | Project.id.in_(singles)
@@ -85,7 +85,7 @@ def pending_increases(organization_id: str, within: Reach) -> Any:
             Budget.archived_at.is_null(),
         )
     )
-    return query if within.is_everywhere else query.where(_stands_within(within))
+    return query.where(reached(within))
 
 
 def increases_of(organization_id: str, user_id: str, limit: int = 20) -> list[BudgetIncrease]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from core.authoring.privacy import PERMISSIONS
+from core.fault import Fault, Refused
 from core.models import Department, Project, Team
 from rules.permissions import Place
 from webapp.callers import Viewer
@@ -40,6 +42,23 @@ def place_at(scope: str, scope_id: str, projects: dict[str, Place]) -> Place:
     if scope == "project":
         return projects.get(scope_id, Place("-", scope_id))
     return Place()
+
+
+def may_rule_at(who: Viewer, scope: str, scope_id: str, projects: dict[str, Place]) -> bool:
+    """Say whether somebody may write a privacy rule at a scope."""
+    return who.may(PERMISSIONS[scope], place_at(scope, scope_id, projects))
+
+
+def refuse_rule_at(who: Viewer, scope: str, scope_id: str) -> None:
+    """Raise Refused unless somebody may write a privacy rule at a scope; an unknown one is judged elsewhere."""
+    permission = PERMISSIONS.get(scope)
+    if permission and not may_rule_at(who, scope, scope_id, places(who.organization_id)):
+        raise Refused(
+            Fault.PERMISSION_DENIED,
+            f"This needs the permission {permission} at what the rule is for.",
+            permission=permission,
+            scope="object",
+        )
 
 
 def privacy_scopes(who: Viewer) -> Scopes:

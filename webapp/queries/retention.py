@@ -9,7 +9,22 @@ from core.authoring.retention import NewRetentionPolicy, policy_of
 from core.lake import LakeReader
 from core.lake.expiry import expired_events
 from core.models import CapturedContent, RetentionPolicy, captures
-from rules.retention import ACTIVITY, CONTENT, Policy, Slice, slices
+from rules.retention import ACTIVITY, CONTENT, DAYS, SCOPES, Policy, Slice, slices
+
+
+def would_delete(
+    lake: LakeReader,
+    organization_id: str,
+    wanted: NewRetentionPolicy,
+    row: RetentionPolicy | None,
+    now: datetime,
+) -> tuple[int, int]:
+    """Return what ``due_with`` does; nothing for a policy that is going to be refused for its form."""
+    least, most = DAYS
+    days = [d for d in (wanted.activity_days, wanted.content_days) if d is not None]
+    if wanted.scope not in SCOPES or any(not least <= d <= most for d in days):
+        return 0, 0
+    return due_with(lake, organization_id, wanted, row, now)
 
 
 def due_with(
@@ -47,3 +62,13 @@ def _of(wanted: NewRetentionPolicy, parts: list[Slice]) -> list[Slice]:
     return [
         part for part in parts if (part.scope, part.scope_id) == (wanted.scope, wanted.scope_id)
     ]
+
+
+def due_words(events: int, content: int) -> str:
+    """Return what the next run deletes, in words; empty when that is nothing."""
+    parts = []
+    if events:
+        parts.append(f"{events:,} event{'' if events == 1 else 's'}")
+    if content:
+        parts.append(f"the prompts and answers of {content:,} call{'' if content == 1 else 's'}")
+    return " and ".join(parts)

@@ -12,8 +12,8 @@ from core.clock import utcnow
 from core.fault import Fault, Refused
 from core.models import BudgetIncrease, User, VirtualKey
 from core.spending import standings
-from webapp import letters
 from webapp.access import public, requires, signed_in, viewer
+from webapp.asked_increases import REQUESTS, own_budget, requester_of, tell_approvers
 from webapp.forms import done, save, show_form, show_refused, typed
 from webapp.page_models import budgets as pages
 from webapp.page_models.settings_pages import FormPage
@@ -24,7 +24,6 @@ from webapp.security import client_ip
 from webapp.state import control_plane
 
 blueprint = Blueprint("budget_increases", __name__)
-REQUESTS = "/gateway/budget-requests"
 MINE = "/me/budgets"
 _SHOWN_REQUESTS = 100
 
@@ -59,7 +58,7 @@ def file() -> Response:
             raise
         errors = refused.facts.get("errors", {})
         return _asking(token, values, errors if isinstance(errors, dict) else {})
-    _tell_approvers(row)
+    tell_approvers(row)
     return see("budget_increases.ask", token=token)
 
 
@@ -131,20 +130,18 @@ def file_for_mine(budget_id: str) -> Response:
     who, form = viewer(), _my_form(budget_id, {})
     values = typed(form.fields)
     try:
-        new = _new_increase(budget_id, values, f"{who.name} ({who.email})", who.user_id, None)
+        new = _new_increase(budget_id, values, requester_of(who), who.user_id, None)
         row = authoring.create(who.actor(), new, utcnow())
     except Refused as refused:
         return show_refused(_my_form(budget_id, values), refused)
-    _tell_approvers(row)
+    tell_approvers(row)
     flash("Your request is with those who may decide it.", "positive")
     return done("budget_increases.mine")
 
 
 def _my_form(budget_id: str, values: dict[str, str]) -> FormPage:
     who = viewer()
-    budget = budget_authoring.find(who.organization_id, budget_id)
-    if (budget.scope, budget.scope_id) != ("principal", who.user_id):
-        raise Refused(Fault.NOT_FOUND, "There is no such budget of yours.")
+    budget = own_budget(who, budget_id)
     title = f"Ask for more of {budget.name}"
     action = f"{MINE}/{budget_id}/request"
     return FormPage(
@@ -247,12 +244,3 @@ def _new_increase(
     return authoring.NewIncrease(
         budget_id, limit_nanousd, until, values["reason"], requester, user_id, virtual_key_id
     )
-
-
-def _tell_approvers(row: BudgetIncrease) -> None:
-    budget = budget_authoring.find(row.organization_id, row.budget_id)
-    asked = pages.increase_row(row, budget.name)
-    letters.mail_increase_quietly(
-        queries.approvers(row.organization_id), asked.budget, asked.requester, asked.wanted,
-        asked.until, asked.reason, REQUESTS,
-    )  # fmt: skip

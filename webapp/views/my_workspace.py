@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, flash
 
-from core.authoring import personal, personal_keys
+from core.authoring import personal_keys
 from core.authoring import virtual_keys as authoring
-from core.authoring.validation import invalid, not_found
+from core.authoring.validation import invalid
 from core.clock import utcnow
-from core.fault import Fault, Refused
-from core.models import User, VirtualKey
+from core.fault import Refused
+from core.models import User
 from core.spending import standings
 from rules.permissions import Place
 from rules.windows import Window, period
 from webapp.access import signed_in, viewer
 from webapp.forms import show_form, show_refused, typed
 from webapp.lake import lake_activity
+from webapp.own_keys import may_create, own_key, refuse_creation, refuse_rotation
 from webapp.page_models import budgets as budget_pages
 from webapp.page_models.connecting import snippets
 from webapp.page_models.my_workspace import HERE, KEYS, NAME, MyWorkspacePage, own_row
 from webapp.page_models.settings_pages import FormPage
 from webapp.pages import respond, see
-from webapp.places import virtual_key_place
 from webapp.queries import virtual_keys as queries
 from webapp.queries.budgets import personal_budgets
 from webapp.state import control_plane
@@ -57,7 +57,7 @@ def show() -> Response:
         snippets=snippets(gateway_address()),
         gateway_url=gateway_address(),
         calls=lake.calls_of("principal", who.user_id, now, _CALLS),
-        may_create=_may_create(),
+        may_create=may_create(who),
         now=now,
     )
     return respond("my_workspace.html", ("my_keys",), page=page)
@@ -67,7 +67,7 @@ def show() -> Response:
 @signed_in
 def compose() -> Response:
     """Answer with the form for one more key of one's own."""
-    _refuse_creation()
+    refuse_creation(viewer())
     return show_form(_form({}))
 
 
@@ -75,7 +75,7 @@ def compose() -> Response:
 @signed_in
 def create() -> Response:
     """Make a key of one's own and show its secret."""
-    _refuse_creation()
+    refuse_creation(viewer())
     who, now = viewer(), utcnow()
     values = typed((NAME,))
     user = User.get_by_id(who.user_id)
@@ -91,10 +91,8 @@ def create() -> Response:
 @signed_in
 def rotate(key_id: str) -> Response:
     """Give a key of one's own a new secret and show it."""
-    row = _own(key_id)
-    place = virtual_key_place(row.organization_id, {"key_id": row.id})
-    if not viewer().may("virtualKeys:rotate", place):
-        raise Refused(Fault.PERMISSION_DENIED, "This needs the permission virtualKeys:rotate.")
+    row = own_key(viewer(), key_id)
+    refuse_rotation(viewer(), row)
     return rotated(row, HERE)
 
 
@@ -102,31 +100,10 @@ def rotate(key_id: str) -> Response:
 @signed_in
 def revoke(key_id: str) -> Response:
     """End a key of one's own; whoever lost it may always do that."""
-    row = _own(key_id)
+    row = own_key(viewer(), key_id)
     authoring.revoke(viewer().actor(), row.id, utcnow())
     flash(f"{row.name} is revoked; gateways refuse it within two seconds.", "positive")
     return see("my_workspace.show")
-
-
-def _own(key_id: str) -> VirtualKey:
-    who = viewer()
-    row = authoring.find(who.organization_id, key_id)
-    if row.principal_user_id != who.user_id:
-        raise not_found("virtual key")
-    return row
-
-
-def _may_create() -> bool:
-    who = viewer()
-    project = personal.personal_project(who.organization_id, who.user_id)
-    if project is None or project.archived_at:
-        return who.may_somewhere("virtualKeys:create")
-    return who.may("virtualKeys:create", Place(project.team_id, project.id))
-
-
-def _refuse_creation() -> None:
-    if not _may_create():
-        raise Refused(Fault.PERMISSION_DENIED, "This needs the permission virtualKeys:create.")
 
 
 def _form(values: dict[str, str]) -> FormPage:

@@ -53,7 +53,8 @@ def try_pattern() -> Response:
     """Answer with which values a pattern matches, or why it is none."""
     page = _page({"api": Api.CHAT.value, "body": pages.SAMPLE})
     values = typed(page.pattern.fields)
-    outcome = pages.pattern_tested(values["pattern"], values["samples"])
+    samples = [line for line in values["samples"].splitlines() if line.strip()]
+    outcome = pages.pattern_tested(values["pattern"], samples[: pages.MOST_SAMPLES])
     pattern = replace(page.pattern, values=values)
     return _show(replace(page, pattern=pattern, pattern_tested=outcome))
 

@@ -10,7 +10,7 @@ from flask import Blueprint, Response, flash
 from core.authoring import organizations, privacy
 from core.authoring.versions import version_of
 from core.clock import utcnow
-from core.fault import Fault, Refused
+from core.fault import Refused
 from core.models import PrivacyRule
 from webapp.access import requires, viewer
 from webapp.forms import (
@@ -45,7 +45,7 @@ def index() -> Response:
         pages.rule_row(
             row,
             labels.get((row.scope, row.scope_id), "Something removed"),
-            _may(row.scope, row.scope_id, homes),
+            queries.may_rule_at(who, row.scope, row.scope_id, homes),
         )
         for row in privacy.all_of(who.organization_id)
     ]
@@ -110,15 +110,7 @@ def create() -> Response:
     form = _form({})
     values = typed(form.fields)
     wanted = pages.new_rule(values)
-    homes = queries.places(viewer().organization_id)
-    permission = privacy.PERMISSIONS.get(wanted.scope)
-    if permission and not _may(wanted.scope, wanted.scope_id, homes):
-        raise Refused(
-            Fault.PERMISSION_DENIED,
-            f"This needs the permission {permission} at what the rule is for.",
-            permission=permission,
-            scope="object",
-        )
+    queries.refuse_rule_at(viewer(), wanted.scope, wanted.scope_id)
     try:
         privacy.create(viewer().actor(), wanted, utcnow())
     except Refused as refused:
@@ -162,22 +154,10 @@ def delete(rule_id: str) -> Response:
     return see("privacy.index")
 
 
-def _may(scope: str, scope_id: str, homes: dict[str, Any]) -> bool:
-    place = queries.place_at(scope, scope_id, homes)
-    return viewer().may(privacy.PERMISSIONS[scope], place)
-
-
 def _changeable(rule_id: str) -> PrivacyRule:
     """Return a rule that the viewer may change: the route asks for the least, a wider scope for more."""
     row = privacy.find(viewer().organization_id, rule_id)
-    if not _may(row.scope, row.scope_id, queries.places(row.organization_id)):
-        permission = privacy.PERMISSIONS[row.scope]
-        raise Refused(
-            Fault.PERMISSION_DENIED,
-            f"This needs the permission {permission} at what the rule is for.",
-            permission=permission,
-            scope="object",
-        )
+    queries.refuse_rule_at(viewer(), row.scope, row.scope_id)
     return row
 
 

@@ -13,7 +13,7 @@ from core.authoring.versions import version_of
 from core.clock import utcnow
 from core.fault import Fault, Refused
 from core.models import RetentionPolicy
-from rules.retention import DAYS, LEDGER_MONTHS, SCOPES
+from rules.retention import LEDGER_MONTHS
 from webapp.access import requires, viewer
 from webapp.forms import done, sent_version, show_form, show_page, show_refused, typed
 from webapp.page_models import retention as pages
@@ -120,12 +120,8 @@ def _saved(row: RetentionPolicy | None) -> Response:
 
 def _due(wanted: retention.NewRetentionPolicy, row: RetentionPolicy | None) -> str:
     """Return what would be deleted, in words. Days that are not right are complained about elsewhere."""
-    least, most = DAYS
-    days = [d for d in (wanted.activity_days, wanted.content_days) if d is not None]
-    if wanted.scope not in SCOPES or any(not least <= d <= most for d in days):
-        return ""
     lake, organization_id = control_plane().lake, viewer().organization_id
-    return pages.due_words(*queries.due_with(lake, organization_id, wanted, row, utcnow()))
+    return queries.due_words(*queries.would_delete(lake, organization_id, wanted, row, utcnow()))
 
 
 def _refused(form: FormPage, refused: Refused, row: RetentionPolicy | None, due: str) -> Response:

@@ -16,7 +16,6 @@ from core.models import ScimToken, SignInConnection
 from core.secrets import Secret
 from webapp.access import requires, viewer
 from webapp.forms import save, sent_version, show_form, show_once, show_page, typed
-from webapp.openid import ProviderFailedError
 from webapp.page_models.settings_pages import (
     Action,
     Cell,
@@ -29,8 +28,9 @@ from webapp.page_models.settings_pages import (
 )
 from webapp.pages import see
 from webapp.state import control_plane
+from webapp.trials import why_unanswered
 from webapp.views.members import ROLE_CHOICES
-from webapp.views.single_sign_on import CALLBACK, callback_address, reach_of
+from webapp.views.single_sign_on import CALLBACK, callback_address
 
 blueprint = Blueprint("sign_in_settings", __name__)
 HERE = "/settings/sign-in"
@@ -205,11 +205,8 @@ def archive(connection_id: str) -> Response:
 
 
 def _say_whether_it_answers(row: SignInConnection) -> None:
-    try:
-        provider = control_plane().openid.discover(row.issuer, reach_of(row), is_fresh=True)
-        control_plane().openid.keys(provider, reach_of(row), is_fresh=True)
-    except ProviderFailedError as failed:
-        flash(f"{row.name} is saved, but its provider can't be used yet: {failed}", "warning")
+    if problem := why_unanswered(row, control_plane()):
+        flash(f"{row.name} is saved, but its provider can't be used yet: {problem}", "warning")
     else:
         flash(f"{row.name} is saved, and its provider answers.", "positive")
 

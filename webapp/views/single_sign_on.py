@@ -13,7 +13,6 @@ from core.authoring import federated, sign_in_connections
 from core.clock import utcnow
 from core.fault import Fault, Refused
 from core.models import SignInConnection
-from core.outbound import Reach
 from core.secrets import SealError
 from webapp import openid, sessions
 from webapp.access import load_viewer, public
@@ -22,6 +21,7 @@ from webapp.page_models.sign_in import SignInPage
 from webapp.pages import respond
 from webapp.security import client_ip
 from webapp.state import control_plane
+from webapp.trials import reach_of_connection
 
 LOG = logging.getLogger(__name__)
 blueprint = Blueprint("single_sign_on", __name__)
@@ -40,7 +40,9 @@ def leave(connection_id: str) -> Response:
         raise Refused(Fault.NOT_FOUND, "There is no such way to sign in.")
     target = sessions.safe_next(request.args.get("next", "/"))
     try:
-        provider = control_plane().openid.discover(row.issuer, reach_of(row))
+        provider = control_plane().openid.discover(
+            row.issuer, reach_of_connection(row, control_plane())
+        )
     except ProviderFailedError as failed:
         return _failed(row, str(failed))
     errand = openid.start(row.id, callback_address())
@@ -82,16 +84,6 @@ def callback_address() -> str:
     return base + CALLBACK
 
 
-def reach_of(row: SignInConnection) -> Reach:
-    """Return where a connection's addresses may lead."""
-    settings = control_plane().settings
-    return Reach(
-        row.is_operator_address,
-        settings.allowed_private_networks,
-        answer_bytes=openid.ANSWER_BYTES,
-    )
-
-
 def _taken() -> tuple[Errand | None, str]:
     """Return the errand of this session, which is over with that, and where it leads."""
     kept, target = session.pop(_ERRAND, None), session.pop(_NEXT, "/")
@@ -114,7 +106,14 @@ def _vouched(row: SignInConnection, errand: Errand) -> federated.Vouched:
         secret = sign_in_connections.secret_of(row, state.sealer)
     except SealError:
         raise ProviderFailedError("The client secret can't be opened; enter it again.") from None
-    return openid.returned(state.openid, row, secret, errand, arguments["code"], reach_of(row))
+    return openid.returned(
+        state.openid,
+        row,
+        secret,
+        errand,
+        arguments["code"],
+        reach_of_connection(row, control_plane()),
+    )
 
 
 def _failed(row: SignInConnection, reason: str) -> Response:

@@ -13,9 +13,7 @@ from core.authoring.versions import version_of
 from core.clock import utcnow
 from core.fault import Refused
 from core.models import TraceDestination
-from core.outbound import Reach
-from core.secrets import SealError
-from core.trace_trial import TRIAL_SECONDS, TraceTried, try_destination
+from core.trace_trial import TraceTried
 from webapp.access import requires, viewer
 from webapp.forms import DRAWER, done, sent_version, show_form, show_page, told, typed
 from webapp.page_models import homes
@@ -26,6 +24,7 @@ from webapp.pages import asked_fragment, respond, see
 from webapp.queries.scopes import home_names
 from webapp.queries.trace_destinations import live_destinations, waiting_spans
 from webapp.state import control_plane
+from webapp.trials import try_trace_destination
 
 blueprint = Blueprint("trace_destinations", __name__)
 
@@ -122,7 +121,7 @@ def ask_test(destination_id: str) -> Response:
 def send_test(destination_id: str) -> Response:
     """Send a test span and say what came of it."""
     row = authoring.find(viewer().organization_id, destination_id)
-    return _show_tried(row, _tried(row))
+    return _show_tried(row, try_trace_destination(row, control_plane(), utcnow()))
 
 
 @blueprint.post(f"{HERE}/<destination_id>/archive")
@@ -132,17 +131,6 @@ def archive(destination_id: str) -> Response:
     row = authoring.archive(viewer().actor(), destination_id, utcnow())
     flash(f"{row.name} is archived.", "positive")
     return see("trace_destinations.index")
-
-
-def _tried(row: TraceDestination) -> TraceTried:
-    state = control_plane()
-    try:
-        headers = authoring.headers_of(row, state.sealer)
-    except SealError:
-        return TraceTried(False, "The stored headers can't be opened; enter them again.")
-    networks = state.settings.allowed_private_networks
-    reach = Reach(row.is_operator_address, networks, TRIAL_SECONDS)
-    return try_destination(row.endpoint, headers, reach, utcnow())
 
 
 def _form(

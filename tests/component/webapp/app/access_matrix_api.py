@@ -1,7 +1,7 @@
 """The management API's part of the access matrix, worked out of what each route is and needs.
 
 A member of no team holds what every member holds; whoever may, and names nothing that exists, gets 404, and 400
-where the route wants a body that ``{}`` is not.
+where the route wants a body that ``{}`` is not. What is about whoever asks is everybody's.
 """
 
 import msgspec
@@ -22,15 +22,19 @@ def _passed(one: Endpoint) -> int:
             msgspec.convert({}, one.body)
         except msgspec.ValidationError:
             return 400
-    return 404 if "<" in one.path else one.status
+    if "<" in one.path:
+        return 404
+    return one.status if one.answer not in (None, type(None)) else 204
 
 
 API: dict[str, tuple[int, int, int]] = {
     f"{one.method} {one.path}": (
         UNKNOWN_TO_STRANGERS,
-        _passed(one) if one.permission in BAGS[MEMBER] else FORBIDDEN,
+        _passed(one) if one.permission in ("", *BAGS[MEMBER]) else FORBIDDEN,
         _passed(one),
     )
     for table in TABLES
     for one in table.endpoints
 }
+ENDING = {"POST /api/governance/me/end-sessions": API.pop("POST /api/governance/me/end-sessions")}
+"""What ends the session that asks for the rest, and so comes last."""

@@ -1,5 +1,7 @@
 """Who gets what from the pages about people, teams and roles; the same columns as in ``access_matrix``."""
 
+from tests.component.webapp.app.access_matrix_api import ENDING
+
 # A directory presents a token; no session opens these.
 SCIM = (
     "GET /scim/v2/ServiceProviderConfig",
@@ -128,6 +130,7 @@ PEOPLE: dict[str, tuple[int, int, int]] = {
     "POST /settings/sign-in/directory-token": (303, 403, 200),
     "POST /settings/sign-in/directory-token/revoke": (303, 403, 303),
     **dict.fromkeys(SCIM, (401, 401, 401)),
-    # Last: it ends every other session of whoever asks.
+    # Last: they end every other session of whoever asks; a page then leads to the sign-in.
+    **ENDING,
     "POST /me/settings/sessions": (303, 303, 303),
 }

@@ -112,6 +112,7 @@ class Cast:
         org = self._made.org
         ids = {"team_id": org.team.id, "project_id": org.project.id, "key_id": self.key.id}
         ids |= {"budget_id": self.budget.id, "increase_id": self.increase.id}
+        ids["privacy_rule_id"] = self.privacy_rule.id
         if "/privacy/" in rule.rule:
             ids["rule_id"] = self.privacy_rule.id
         text = re.sub(r"<any\((\w+)[^>]*>", r"\1", rule.rule)

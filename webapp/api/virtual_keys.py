@@ -1,0 +1,190 @@
+"""``/api/gateway/v1``: virtual keys, and what is done to them beside creating and changing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from core.authoring import capture, projects, virtual_keys
+from core.authoring.validation import not_found
+from core.fault import Fault, Refused
+from core.models import Project, VirtualKey
+from rules.permissions import Place
+from webapp.api.endpoint import Body, Call, ListQuery, Moment, Page, Routes, given
+from webapp.api.paging import page_of
+from webapp.api.resource import AwareMoment, columns_of
+from webapp.api.shared import GATEWAY
+from webapp.places import virtual_key_place
+from webapp.queries.virtual_keys import may_see, visible
+
+
+class VirtualKeyOut(msgspec.Struct, kw_only=True):
+    """A virtual key, without its secret."""
+
+    id: str
+    name: str
+    description: str
+    status: str
+    display_prefix: str
+    project_id: str
+    principal_user_id: str | None
+    provider_ids: list[str]
+    config: dict[str, Any]
+    tags: list[str]
+    revision: int
+    created_at: Moment
+    updated_at: Moment
+    expires_at: Moment | None
+    last_used_at: Moment | None
+    revoked_at: Moment | None
+    previous_valid_until: Moment | None
+
+
+class MintedKey(msgspec.Struct, kw_only=True):
+    """A virtual key with its secret, which is told this once."""
+
+    virtual_key: VirtualKeyOut
+    secret: str
+
+
+class NewKey(Body, kw_only=True):
+    """A virtual key to be; ``provider_ids`` are in the order in which they are tried."""
+
+    name: str
+    project_id: str
+    provider_ids: list[str]
+    principal_user_id: str | None = None
+    expires_at: AwareMoment | None = None
+    tags: list[str] = msgspec.field(default_factory=list)
+    description: str = ""
+    config: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
+class KeyChange(Body, kw_only=True):
+    """What shall be different; ``config`` is replaced as a whole."""
+
+    name: str | msgspec.UnsetType = msgspec.UNSET
+    provider_ids: list[str] | msgspec.UnsetType = msgspec.UNSET
+    expires_at: AwareMoment | msgspec.UnsetType | None = msgspec.UNSET
+    tags: list[str] | msgspec.UnsetType = msgspec.UNSET
+    description: str | msgspec.UnsetType = msgspec.UNSET
+    config: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
+
+
+class KeyQuery(ListQuery, kw_only=True):
+    """Which keys a list shows."""
+
+    status: str = ""
+    project_id: str = ""
+    principal_user_id: str = ""
+
+
+KEYS = Routes("Virtual keys", f"{GATEWAY}/virtual-keys")
+_KEY: Any = {"at": virtual_key_place}
+_KEPT = ("name", "project_id", "principal_user_id", "expires_at", "description", "config")
+
+
+@KEYS.get("", "virtualKeys:view", anywhere=True)
+def list_virtual_keys(call: Call, query: KeyQuery) -> Page[VirtualKeyOut]:
+    """List the virtual keys within reach; personal ones of others need ``virtualKeys:viewOtherPersonal``."""
+    rows = VirtualKey.select().where(VirtualKey.organization_id == call.organization_id)
+    rows = rows.where(*visible(call.viewer))
+    for name in ("status", "project_id", "principal_user_id"):
+        if wanted := getattr(query, name):
+            rows = rows.where(VirtualKey._meta.fields[name] == wanted)
+    return page_of(query, rows, VirtualKey.id, lambda found: [*map(key_out, found)], "virtual-keys")
+
+
+@KEYS.create("", "virtualKeys:create", anywhere=True)
+def create_virtual_key(call: Call, body: NewKey) -> MintedKey:
+    """Create a virtual key and tell its secret, once."""
+    project = projects.find(call.organization_id, body.project_id)
+    _refuse_without(call, "virtualKeys:create", project)
+    _refuse_capture(call, body.config, project)
+    row, secret = virtual_keys.create(
+        call.actor, _wanted(given(body)), call.plane.settings.pepper, call.now
+    )
+    return MintedKey(virtual_key=key_out(row), secret=secret.reveal())
+
+
+@KEYS.get("/<key_id>", "virtualKeys:view", **_KEY)
+def get_virtual_key(call: Call, key_id: str) -> VirtualKeyOut:
+    """Read a virtual key."""
+    return key_out(_found(call, key_id))
+
+
+@KEYS.patch("/<key_id>", "virtualKeys:update", **_KEY)
+def update_virtual_key(call: Call, key_id: str, body: KeyChange) -> VirtualKeyOut:
+    """Change a virtual key; gateways follow within two seconds."""
+    row = _found(call, key_id)
+    if not isinstance(body.config, msgspec.UnsetType) and body.config != row.config:
+        _refuse_capture(call, body.config, Project.get_by_id(row.project_id))
+    stored = {name: getattr(row, name) for name in _KEPT}
+    stored |= {"provider_ids": row.provider_ids, "tags": row.tags}
+    wanted = _wanted(stored | given(body))
+    return key_out(virtual_keys.update(call.actor, key_id, wanted, call.now, call.expected))
+
+
+@KEYS.post("/<key_id>/rotate", "virtualKeys:rotate", **_KEY)
+def rotate_virtual_key(call: Call, key_id: str) -> MintedKey:
+    """Give a virtual key a new secret; the old one works for 24 hours more."""
+    _found(call, key_id)
+    row, secret = virtual_keys.rotate(call.actor, key_id, call.plane.settings.pepper, call.now)
+    return MintedKey(virtual_key=key_out(row), secret=secret.reveal())
+
+
+@KEYS.post("/<key_id>/disable", "virtualKeys:update", **_KEY)
+def disable_virtual_key(call: Call, key_id: str) -> VirtualKeyOut:
+    """Turn a virtual key off for now."""
+    _found(call, key_id)
+    return key_out(virtual_keys.disable(call.actor, key_id, call.now))
+
+
+@KEYS.post("/<key_id>/enable", "virtualKeys:update", **_KEY)
+def enable_virtual_key(call: Call, key_id: str) -> VirtualKeyOut:
+    """Turn a virtual key on again."""
+    _found(call, key_id)
+    return key_out(virtual_keys.enable(call.actor, key_id, call.now))
+
+
+@KEYS.post("/<key_id>/revoke", "virtualKeys:delete", **_KEY)
+def revoke_virtual_key(call: Call, key_id: str) -> VirtualKeyOut:
+    """End a virtual key for good; gateways refuse it within two seconds."""
+    _found(call, key_id)
+    return key_out(virtual_keys.revoke(call.actor, key_id, call.now))
+
+
+def _found(call: Call, key_id: str) -> VirtualKey:
+    """Return a key that the caller may know of: other people's personal ones need a permission of their own."""
+    row = virtual_keys.find(call.organization_id, key_id)
+    project = Project.get_by_id(row.project_id)
+    if not may_see(call.viewer, row, Place(project.team_id, project.id)):
+        raise not_found("virtual key")
+    return row
+
+
+def _refuse_capture(call: Call, config: dict[str, Any], project: Project) -> None:
+    """Raise Refused when a configuration keeps more of prompts and answers than the caller may decide."""
+    permission = capture.permission_for(config)
+    if permission is not None:
+        _refuse_without(call, permission, project)
+
+
+def _refuse_without(call: Call, permission: str, project: Project) -> None:
+    if not call.viewer.may(permission, Place(project.team_id, project.id)):
+        raise Refused(
+            Fault.PERMISSION_DENIED,
+            f"This needs the permission {permission} in that project.",
+            permission=permission,
+        )
+
+
+def _wanted(values: dict[str, Any]) -> virtual_keys.NewVirtualKey:
+    values |= {name: tuple(values[name]) for name in ("provider_ids", "tags")}
+    return virtual_keys.NewVirtualKey(**values)
+
+
+def key_out(row: VirtualKey) -> VirtualKeyOut:
+    """Return a key as the API shows it."""
+    return VirtualKeyOut(**columns_of(row, VirtualKeyOut.__struct_fields__))
