@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from dataclasses import fields
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import NamedTuple
 
+import msgspec
 import orjson
 import trio
 
@@ -33,7 +33,7 @@ _PASSWORD = re.compile(r"//[^/@\s]*@")
 COMPLETED, FAILED = "request_completed", "gateway_request_failed"
 
 
-class Entry(NamedTuple):
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """What is said of one request."""
 
     level: int

@@ -5,7 +5,7 @@ knows no call: what is counted is said by ``proxy.pipeline.observe`` and by the 
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 
 import msgspec
 
@@ -22,7 +22,9 @@ from proxy.metric_table import (
 
 Labels = tuple[str, ...]
 Series = dict[Labels, float]
+Counter = tuple[str, Labels]
 MAX_MODELS = 200
+MAX_TALLIES = 2000
 OTHER, UNKNOWN = "other", "unknown"
 _CELL = len(BUCKETS) + 2
 """A count per bucket, one for what is slower than all, and the sum of seconds."""
@@ -36,6 +38,27 @@ class Snapshot(msgspec.Struct):
     gauges: dict[str, list[tuple[Labels, float]]] = {}
 
 
+class Tally:
+    """Calls that are alike: counted here at once, and as series when these are read."""
+
+    __slots__ = ("calls", "hits", "misses", "provider_seconds", "seconds", "sent", "series")
+
+    def __init__(
+        self, series: tuple[Counter, ...], seconds: list[float], provider_seconds: list[float]
+    ) -> None:
+        self.series = series
+        """Where calls, sent calls, hits and misses are counted, in this order."""
+        self.seconds, self.provider_seconds = seconds, provider_seconds
+        """The cells of their histograms."""
+        self.calls = self.sent = self.hits = self.misses = 0
+
+    def take(self) -> Iterable[tuple[Counter, int]]:
+        """Return what was counted since the last time."""
+        counted = self.calls, self.sent, self.hits, self.misses
+        self.calls = self.sent = self.hits = self.misses = 0
+        return zip(self.series, counted, strict=True)
+
+
 class Metrics:
     """The counts of one worker. Only its own event loop adds to them."""
 
@@ -44,6 +67,7 @@ class Metrics:
         self.histograms: dict[str, dict[Labels, list[float]]] = {
             m.name: {} for m in TABLE if m.kind is Kind.HISTOGRAM
         }
+        self.tallies: dict[Hashable, Tally] = {}
         self.models: dict[str, str] = {"": UNKNOWN}
         """The label of each model met."""
         self.in_flight = 0
@@ -64,13 +88,23 @@ class Metrics:
 
     def observe(self, name: str, labels: Labels, seconds: float) -> None:
         """Add a duration to a histogram."""
+        add_seconds(self.cell(name, labels), seconds)
+
+    def cell(self, name: str, labels: Labels) -> list[float]:
+        """Return one series of a histogram, for ``add_seconds``."""
         cells = self.histograms[name]
         cell = cells.get(labels)
         if cell is None:
             labels = _bounded(name, labels, len(cells))
             cell = cells.setdefault(labels, [0] * _CELL)
-        cell[bisect_left(BUCKETS, seconds)] += 1
-        cell[-1] += seconds
+        return cell
+
+    def tally(self, key: Hashable, make: Callable[[], Tally]) -> Tally | None:
+        """Return the tally of calls that are alike, made when it is first asked for; None when there are too many."""
+        tally = self.tallies.get(key)
+        if tally is None and len(self.tallies) < MAX_TALLIES:
+            tally = self.tallies[key] = make()
+        return tally
 
     def gauge(self, name: str, read: Callable[[], Mapping[Labels, float]]) -> None:
         """Let a gauge be read from its owner whenever the metrics are asked for."""
@@ -98,6 +132,10 @@ class Metrics:
     def snapshot(self, before: Snapshot | None = None) -> Snapshot:
         """Return everything counted, on top of what a dead worker before this one had counted."""
         before = before or Snapshot()
+        for tally in self.tallies.values():
+            for (name, labels), count in tally.take():
+                if count:
+                    self.count(name, labels, count)
         counters = {name: dict(series) for name, series in self.counters.items()}
         for name, read in self._sources.items():
             counters[name] |= read()
@@ -110,6 +148,12 @@ class Metrics:
             },
             _rows(gauges),
         )
+
+
+def add_seconds(cell: list[float], seconds: float) -> None:
+    """Add a duration to a series of a histogram."""
+    cell[bisect_left(BUCKETS, seconds)] += 1
+    cell[-1] += seconds
 
 
 def _bounded(name: str, labels: Labels, series: int) -> Labels:

@@ -12,9 +12,10 @@ from core.fault import Fault
 from proxy import metric_table as table
 from proxy.access_log import Entry
 from proxy.gateway import Gateway
-from proxy.metrics import OTHER, UNKNOWN, Metrics
+from proxy.metrics import OTHER, UNKNOWN, Metrics, Tally, add_seconds
 from proxy.pipeline.call import Call, Outcome
 from proxy.pipeline.identity import Identity
+from proxy.pipeline.lanes import Lane
 from proxy.routes import Route, Serves
 
 LEFT_STATUS = 499
@@ -34,27 +35,17 @@ _LEVELS = {
     Outcome.TRUNCATED: logging.WARNING,
     Outcome.FAILED: logging.WARNING,
 }
+_COMPLETED = Outcome.COMPLETED
 _SILENT = frozenset({Serves.ALIVE, Serves.READY, Serves.STARTED, Serves.STATUS, Serves.METRICS})
 """Asked every few seconds by machines; they are counted, and no line is written."""
 
 
 def record(gateway: Gateway, call: Call) -> None:
     """Count a call that is over and note it in the access log."""
-    metrics, lane, seconds = gateway.metrics, call.lane, time.monotonic() - call.begun
-    provider = UNKNOWN if lane is None else lane.binding.type
+    metrics, seconds = gateway.metrics, time.monotonic() - call.begun
     status, outcome = call.status or LEFT_STATUS, call.outcome
-    model = metrics.models.get(call.model)
-    if model is None:
-        model = metrics.model_label(call.model, outcome is Outcome.COMPLETED)
-    labels = (call.route.path, str(status), provider, model)
-    requests = metrics.counters[table.REQUESTS]
-    if labels in requests:
-        requests[labels] += 1
-    else:
-        metrics.count(table.REQUESTS, labels)
-    metrics.observe(table.REQUEST_SECONDS, (call.route.path, provider), seconds)
-    if call.is_dispatched:
-        _count_sending(metrics, call, provider, model, gateway.now_s() - call.admitted_s)
+    if outcome is not _COMPLETED or not _tallied(gateway, call, seconds):
+        _count(gateway, call, status, seconds)
     if call.facts:
         _count_facts(metrics, call.facts)
     if call.refused is not None:
@@ -87,6 +78,51 @@ def record_own_answer(
             identity.span_id,
         )
     )
+
+
+def _tallied(gateway: Gateway, call: Call, seconds: float) -> bool:
+    """Count a completed call with those that are like it, and say whether that could be done."""
+    lane, reading = call.lane, None if call.meter is None else call.meter.reading
+    if lane is None or reading is None or reading.usage is None or not call.is_dispatched:
+        return False
+    if "attempts" in call.facts:
+        return False
+    metrics, key = gateway.metrics, (call.route.path, call.status, lane.binding.id, call.model)
+    tally = metrics.tallies.get(key) or metrics.tally(key, lambda: _new_tally(metrics, call, lane))
+    if tally is None:
+        return False
+    tally.calls += 1
+    tally.sent += 1
+    if call.told_counts().cache_read_tokens:
+        tally.hits += 1
+    else:
+        tally.misses += 1
+    add_seconds(tally.seconds, seconds)
+    add_seconds(tally.provider_seconds, gateway.now_s() - call.admitted_s)
+    return True
+
+
+def _new_tally(metrics: Metrics, call: Call, lane: Lane) -> Tally:
+    path, provider, account = call.route.path, lane.binding.type, lane.binding.id
+    model = metrics.model_label(call.model, is_real=True)
+    series = (
+        (table.REQUESTS, (path, str(call.status), provider, model)),
+        (table.ATTEMPTS, (account, str(Outcome.COMPLETED))),
+        (table.CACHE_HITS, ("hit",)),
+        (table.CACHE_HITS, ("miss",)),
+    )
+    seconds = metrics.cell(table.REQUEST_SECONDS, (path, provider))
+    return Tally(series, seconds, metrics.cell(table.PROVIDER_SECONDS, (provider, model)))
+
+
+def _count(gateway: Gateway, call: Call, status: int, seconds: float) -> None:
+    metrics, lane = gateway.metrics, call.lane
+    provider = UNKNOWN if lane is None else lane.binding.type
+    model = metrics.model_label(call.model, call.outcome is Outcome.COMPLETED)
+    metrics.count(table.REQUESTS, (call.route.path, str(status), provider, model))
+    metrics.observe(table.REQUEST_SECONDS, (call.route.path, provider), seconds)
+    if call.is_dispatched:
+        _count_sending(metrics, call, provider, model, gateway.now_s() - call.admitted_s)
 
 
 def _count_sending(metrics: Metrics, call: Call, provider: str, model: str, seconds: float) -> None:
