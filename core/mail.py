@@ -3,6 +3,8 @@
 import logging
 import smtplib
 import ssl
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
@@ -43,6 +45,29 @@ def send(settings: MailSettings, letter: Letter) -> None:
         # An SMTP error may quote the recipient and the server's words, but no password and no body.
         LOG.warning("mail_failed", extra={"error": type(error).__name__})
         raise MailFailedError(_reason(error)) from None
+
+
+def send_each(settings: MailSettings, letters: Sequence[Letter], seconds: float) -> list[str]:
+    """Hand letters to the mail server over one connection; return the addresses to which none went.
+
+    After ``seconds``, or when the server goes away, those that remain are not tried. One refused address ends nothing.
+    """
+    left = list(letters)
+    unsent: list[str] = []
+    deadline = time.monotonic() + seconds
+    try:
+        with _server(settings) as server:
+            if settings.smtp_user:
+                server.login(settings.smtp_user, settings.smtp_password.reveal())
+            while left and time.monotonic() < deadline:
+                try:
+                    server.send_message(_message(settings, left[0]))
+                except (smtplib.SMTPResponseException, smtplib.SMTPRecipientsRefused, ValueError):
+                    unsent.append(left[0].to)
+                left.pop(0)
+    except (OSError, smtplib.SMTPException) as error:
+        LOG.warning("mail_failed", extra={"error": type(error).__name__})
+    return unsent + [letter.to for letter in left]
 
 
 def _message(settings: MailSettings, letter: Letter) -> EmailMessage:

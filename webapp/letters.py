@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from flask import flash, request
@@ -13,6 +13,8 @@ from core.mail import Letter, MailFailedError
 from core.secrets import Secret
 from webapp.state import control_plane
 
+MANY_SECONDS = 30.0
+"""How long an administrator waits for the mails of a list; to whom none went by then, they are told."""
 _INVITATION = """\
 {who} invites you to {organization} on LangWatch.
 
@@ -61,6 +63,18 @@ def mail_invitation(to: str, who: str, organization: str, link: str) -> bool:
     """Mail an invitation; say whether it went, and tell the administrator when it did not."""
     text = _INVITATION.format(who=who, organization=organization, link=link)
     return _mailed(Letter(to, f"You are invited to {_line(organization)}", text))
+
+
+def mail_invitations(links: Mapping[str, str], who: str, organization: str) -> list[str]:
+    """Mail an invitation to each address with its link; return those to which none went."""
+    if not mails():
+        return list(links)
+    subject = f"You are invited to {_line(organization)}"
+    written = [
+        Letter(to, subject, _INVITATION.format(who=who, organization=organization, link=link))
+        for to, link in links.items()
+    ]
+    return mail.send_each(control_plane().settings, written, MANY_SECONDS)
 
 
 def mail_password_link(to: str, organization: str, link: str) -> bool:

@@ -162,6 +162,8 @@ class Invitation:
     email: str
     role: str
     teams: tuple[str, ...]
+    name: str
+    department: str | None
 
     kind = "invitation"
 
@@ -302,6 +304,8 @@ def read_invitation(entry: Entry) -> Invitation:
         entry.text("email").lower(),
         entry.choice("role", ROLES, "member"),
         entry.texts("teams"),
+        entry.text("name", ""),
+        entry.optional("department"),
     )
 
 

@@ -194,17 +194,18 @@ def _binding(told: Binding, id_of: Find) -> Work | None:
 
 def _invitation(told: Invitation, id_of: Find, keys: Keys) -> Work | None:
     found = [id_of("team", slug) for slug in told.teams]
-    known = tuple((team_id, "member") for team_id in found if team_id is not None)
+    known = tuple(invitations.TeamPlace(each, "member") for each in found if each is not None)
+    is_right, department_id = _department(told.department, id_of)
 
     def work(actor: Actor, now: datetime) -> Secret | None:
         is_there = UserRow.select().where(UserRow.email == told.email).exists()
         if is_there or invitations.open_for(actor.organization_id, told.email, now):
             return None
-        new = invitations.NewInvitation(told.email, told.role, known)
+        new = invitations.NewInvitation(told.email, told.role, known, told.name, department_id)
         _, token = invitations.create(actor, new, keys.pepper, now)
         return Secret(f"/invitation?token={token.reveal()}")
 
-    return work if len(known) == len(found) else None
+    return work if is_right and len(known) == len(found) else None
 
 
 def _connection(told: Connection, id_of: Find, keys: Keys) -> Work:

@@ -99,7 +99,7 @@ def _forget(organization_id: str, user: User, pseudonym: str, now: datetime) -> 
             {"name": _KEY_NAME, "description": ""},
         ),
         (ApiKey, (ApiKey.owner_kind == USER) & (ApiKey.owner_id == user.id), {"name": _KEY_NAME}),
-        (Invitation, Invitation.email == user.email, {"email": pseudonym}),
+        (Invitation, Invitation.email == user.email, {"email": pseudonym, "name": ""}),
         (
             BudgetIncrease,
             BudgetIncrease.requester_user_id == user.id,

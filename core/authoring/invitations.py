@@ -1,33 +1,52 @@
 """Offers places to e-mail addresses: a link that works once and expires. Sending it is the web app's work."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from core.authoring import people, team_members, teams
 from core.authoring.actor import Actor
 from core.authoring.custom_roles import role_error
+from core.authoring.departments import department_error
 from core.authoring.people import NewUser
 from core.authoring.record import Target, audited, change, snapshot
-from core.authoring.validation import Complaints, email_error, not_found
+from core.authoring.validation import Complaints, email_error, invalid, name_error, not_found
 from core.fault import Fault, Refused
 from core.ids import new_id, new_token
 from core.models import Invitation, Member, User
 from core.secrets import Secret, peppered_hash, peppered_hashes
-from rules.permissions import CUSTOM, ROLES, TEAM_ROLES
+from rules.permissions import ROLES, TEAM_ROLES
 
 LIFETIME = timedelta(days=7)
 MOST_TEAMS = 50
+MOST_PEOPLE = 500
+HERE_ALREADY = "Somebody has this e-mail address already."
+
+
+@dataclass(frozen=True, slots=True)
+class TeamPlace:
+    """A team to join and the role there; a custom one is named by its id."""
+
+    team_id: str
+    role: str
+    custom_role_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class NewInvitation:
-    """A place to offer; ``teams`` are pairs of a team's id and a role other than custom."""
+    """A place to offer. ``name`` is what the form of whoever opens the link begins with."""
 
     email: str
     role: str
-    teams: tuple[tuple[str, str], ...] = ()
+    teams: tuple[TeamPlace, ...] = ()
+    name: str = ""
+    department_id: str | None = None
+
+    @property
+    def address(self) -> str:
+        """The address as it is stored: in lower case."""
+        return self.email.strip().lower()
 
 
 def create(
@@ -37,24 +56,30 @@ def create(
 
     An earlier invitation of the same address stops working.
     """
-    email = new.email.strip().lower()
     with change():
-        _check(actor.organization_id, new, email).refuse_any()
-        cancel_all_for(actor, email, now)
-        token = Secret(new_token())
-        row = Invitation.create(
-            id=new_id("invite", now),
-            organization_id=actor.organization_id,
-            email=email,
-            role=new.role,
-            teams=[{"team_id": team_id, "role": role} for team_id, role in new.teams],
-            token_hash=peppered_hash(pepper, token.reveal()),
-            invited_by_id=actor.actor_id,
-            created_at=now,
-            expires_at=now + LIFETIME,
-        )
-        audited(actor, _target("created", row), now, after=snapshot(row))
-    return row, token
+        _check(actor.organization_id, new).refuse_any()
+        return _offered(actor, new, pepper, now)
+
+
+def create_many(
+    actor: Actor, wanted: Sequence[NewInvitation], pepper: Secret, now: datetime
+) -> list[tuple[Invitation, Secret]]:
+    """Invite everybody or nobody; each has an audit row of their own. Raises Refused.
+
+    A complaint is filed under ``people[3].email``: who of the list, counted from 0, and what about them.
+    """
+    if not 0 < len(wanted) <= MOST_PEOPLE:
+        raise invalid({"people": f"Invite 1 to {MOST_PEOPLE} people at once."})
+    with change():
+        complaints, seen = Complaints(), set[str]()
+        for number, new in enumerate(wanted):
+            found = _check(actor.organization_id, new)
+            found.need(new.address not in seen, "email", "This address is in the list twice.")
+            seen.add(new.address)
+            for field, sentence in found.errors.items():
+                complaints.add(f"people[{number}].{field}", sentence)
+        complaints.refuse_any()
+        return [_offered(actor, new, pepper, now) for new in wanted]
 
 
 def renew(
@@ -117,9 +142,9 @@ def join(invitation: Invitation, new: NewUser, ip_address: str, now: datetime) -
     """Make a person a member as an invitation says; also for people whom a company's sign-in vouches for."""
     with change():
         actor = Actor(invitation.organization_id, invitation.id, "web", ip_address)
-        user = people.create(actor, new, now)
-        for team_id, role in live_teams(invitation):
-            team_members.put(actor, team_id, user.id, role, now)
+        user = people.create(actor, replace(new, department_id=_live_department(invitation)), now)
+        for place in live_teams(invitation):
+            team_members.put(actor, place.team_id, user.id, place.role, now, place.custom_role_id)
         people.ensure_personal_project(actor, user, now)
         before = snapshot(invitation)
         invitation.accepted_at = now
@@ -149,35 +174,72 @@ def find_open(organization_id: str, invitation_id: str) -> Invitation:
     return row
 
 
-def live_teams(invitation: Invitation) -> Sequence[tuple[str, str]]:
-    """Return the teams to join that are still there, with the role in each."""
+def live_teams(invitation: Invitation) -> Sequence[TeamPlace]:
+    """Return the teams to join that are still there, with the role in each, if that is."""
     found = []
-    for place in invitation.teams:
-        try:
-            team = teams.find(invitation.organization_id, place["team_id"])
-        except Refused:
-            continue
-        found.append((str(team.id), str(place["role"])))
+    for stored in invitation.teams:
+        place = TeamPlace(stored["team_id"], stored["role"], stored.get("custom_role_id"))
+        if not _place_error(invitation.organization_id, place):
+            found.append(place)
     return found
+
+
+def _offered(
+    actor: Actor, new: NewInvitation, pepper: Secret, now: datetime
+) -> tuple[Invitation, Secret]:
+    cancel_all_for(actor, new.address, now)
+    token = Secret(new_token())
+    row = Invitation.create(
+        id=new_id("invite", now),
+        organization_id=actor.organization_id,
+        email=new.address,
+        name=new.name.strip(),
+        role=new.role,
+        department_id=new.department_id,
+        teams=[_stored(place) for place in new.teams],
+        token_hash=peppered_hash(pepper, token.reveal()),
+        invited_by_id=actor.actor_id,
+        created_at=now,
+        expires_at=now + LIFETIME,
+    )
+    audited(actor, _target("created", row), now, after=snapshot(row))
+    return row, token
+
+
+def _live_department(invitation: Invitation) -> str | None:
+    department_id: str | None = invitation.department_id
+    is_gone = department_error(invitation.organization_id, department_id, None)
+    return None if is_gone else department_id
+
+
+def _stored(place: TeamPlace) -> dict[str, str]:
+    own = {"custom_role_id": place.custom_role_id} if place.custom_role_id else {}
+    return {"team_id": place.team_id, "role": place.role} | own
 
 
 def _is_open() -> Any:
     return Invitation.accepted_at.is_null() & Invitation.cancelled_at.is_null()
 
 
-def _check(organization_id: str, new: NewInvitation, email: str) -> Complaints:
+def _check(organization_id: str, new: NewInvitation) -> Complaints:
     complaints = Complaints()
-    complaints.add("email", email_error(email))
+    complaints.add("email", email_error(new.address))
+    complaints.add("name", name_error(new.name) if new.name.strip() else "")
     complaints.need(new.role in ROLES, "role", f"Choose one of {', '.join(ROLES)}.")
-    user: User | None = User.get_or_none(User.email == email)
+    user: User | None = User.get_or_none(User.email == new.address)
     is_member = user is not None and Member.select().where(Member.user_id == user.id).exists()
-    complaints.need(not is_member, "email", "Somebody has this e-mail address already.")
+    complaints.need(not is_member, "email", HERE_ALREADY)
+    complaints.add("department_id", department_error(organization_id, new.department_id, None))
     complaints.need(len(new.teams) <= MOST_TEAMS, "teams", f"Choose at most {MOST_TEAMS} teams.")
-    offered = [role for role in TEAM_ROLES if role != CUSTOM]
-    for team_id, role in new.teams:
-        complaints.add("teams", role_error(organization_id, role, "", offered))
-        complaints.add("teams", _team_error(organization_id, team_id))
+    for place in new.teams[:MOST_TEAMS]:
+        complaints.add("teams", _place_error(organization_id, place))
     return complaints
+
+
+def _place_error(organization_id: str, place: TeamPlace) -> str:
+    own = place.custom_role_id or ""
+    wrong_role = role_error(organization_id, place.role, own, TEAM_ROLES)
+    return wrong_role or _team_error(organization_id, place.team_id)
 
 
 def _team_error(organization_id: str, team_id: str) -> str:

@@ -27,9 +27,12 @@ class Invitation(Model):
     organization_id = TextField(index=True)
     email = TextField()
     """Lower case."""
+    name = TextField(default="")
+    """What whoever invited them calls them; they may choose another."""
     role = TextField()
+    department_id = TextField(null=True)
     teams = JsonField(default=list)
-    """A list of ``{"team_id": …, "role": …}`` to join."""
+    """A list of ``{"team_id": …, "role": …, "custom_role_id": …}`` to join; the last for a custom role."""
     token_hash = TextField(unique=True)
     invited_by_id = TextField()
     created_at = UtcField()

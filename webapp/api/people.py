@@ -116,7 +116,9 @@ class InvitationOut(msgspec.Struct, kw_only=True):
 
     id: str
     email: str
+    name: str
     role: str
+    department_id: str | None
     invited_by_id: str
     created_at: Moment
     expires_at: Moment
@@ -130,11 +132,25 @@ class Invited(msgspec.Struct, kw_only=True):
 
 
 class NewInvitation(Body, kw_only=True):
-    """A place to offer, with the teams to join as ``{"team_id", "role"}``."""
+    """A place to offer, with the teams to join as ``{"team_id", "role"}``, and ``custom_role_id`` for a custom role."""
 
     email: str
     role: str
+    name: str = ""
+    department_id: str | None = None
     teams: list[dict[str, str]] = msgspec.field(default_factory=list)
+
+
+class NewInvitations(Body, kw_only=True):
+    """Places to offer to as many people."""
+
+    people: list[NewInvitation]
+
+
+class ManyInvited(msgspec.Struct, kw_only=True):
+    """Invitations with their links, in the order of the people."""
+
+    invitations: list[Invited]
 
 
 INVITATIONS = Routes("Invitations", f"{GOVERNANCE}/invitations")
@@ -154,10 +170,17 @@ def list_invitations(call: Call, query: ListQuery) -> Page[InvitationOut]:
 @INVITATIONS.create("", MANAGE)
 def create_invitation(call: Call, body: NewInvitation) -> Invited:
     """Offer somebody a place; the token opens ``/invitation?token=…``, once."""
-    pairs = tuple((team.get("team_id", ""), team.get("role", "")) for team in body.teams)
-    new = invitations.NewInvitation(body.email, body.role, pairs)
-    row, token = invitations.create(call.actor, new, call.plane.settings.pepper, call.now)
+    row, token = invitations.create(call.actor, _new(body), call.plane.settings.pepper, call.now)
     return Invited(invitation=_invited(row), token=token.reveal())
+
+
+@INVITATIONS.create("/batch", MANAGE)
+def create_invitations(call: Call, body: NewInvitations) -> ManyInvited:
+    """Offer up to 500 people a place, all of them or, when one can't be invited, nobody."""
+    wanted = [_new(each) for each in body.people]
+    made = invitations.create_many(call.actor, wanted, call.plane.settings.pepper, call.now)
+    told = [Invited(invitation=_invited(row), token=token.reveal()) for row, token in made]
+    return ManyInvited(invitations=told)
 
 
 @INVITATIONS.post("/<invitation_id>/renew", MANAGE)
@@ -171,6 +194,16 @@ def renew_invitation(call: Call, invitation_id: str) -> Invited:
 def cancel_invitation(call: Call, invitation_id: str) -> None:
     """Take an invitation back."""
     invitations.cancel(call.actor, invitation_id, call.now)
+
+
+def _new(body: NewInvitation) -> invitations.NewInvitation:
+    places = tuple(
+        invitations.TeamPlace(
+            team.get("team_id", ""), team.get("role", ""), team.get("custom_role_id")
+        )
+        for team in body.teams
+    )
+    return invitations.NewInvitation(body.email, body.role, places, body.name, body.department_id)
 
 
 def _invited(row: Invitation) -> InvitationOut:

@@ -198,3 +198,5 @@ class ShownOnce:
     back: str
     caption: str = ""
     as_page: bool = True
+    is_long: bool = False
+    """Whether it is several lines."""

@@ -13,7 +13,6 @@ from peewee import fn
 
 from core.database import is_sqlite
 from core.models import Invitation, Member, Team, TeamMember, User
-from webapp.page_models.settings_pages import PAGE_ROWS
 from webapp.queries.keyset import At, By, Part, counted_to, part_of
 from webapp.queries.searched import people_found
 
@@ -95,14 +94,25 @@ def people_named(user_ids: Iterable[str]) -> dict[str, tuple[str, str]]:
     return {row.id: (row.name, row.email) for row in rows}
 
 
-def open_invitations(organization_id: str, limit: int = PAGE_ROWS) -> list[Invitation]:
+def open_invitations(organization_id: str, limit: int) -> list[Invitation]:
     """Return the invitations that wait, newest first."""
-    rows = Invitation.select().where(
+    return list(_waiting(organization_id).order_by(Invitation.id.desc()).limit(limit))
+
+
+def invitations_page(organization_id: str, search: str, at: At) -> tuple[Part, int]:
+    """Return the invitations that wait, newest first, and how many there are up to a bound; in two statements."""
+    query = _waiting(organization_id)
+    if search:
+        query = query.where(matches(search, Invitation.email, Invitation.name))
+    return part_of(query, (By(Invitation.id, "id", descending=True),), at), counted_to(query)
+
+
+def _waiting(organization_id: str) -> Any:
+    return Invitation.select().where(
         Invitation.organization_id == organization_id,
         Invitation.accepted_at.is_null(),
         Invitation.cancelled_at.is_null(),
     )
-    return list(rows.order_by(Invitation.id.desc()).limit(limit))
 
 
 def matches(search: str, *columns: Any) -> Any:

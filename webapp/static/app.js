@@ -79,6 +79,22 @@
     }
   });
 
+  // A chosen file becomes the text of a control, where it can be read and corrected: <input data-file-into="id">
+  document.addEventListener("change", async ({ target: input }) => {
+    const file = input.matches?.("[data-file-into]") && input.files[0];
+    if (!file) return;
+    const bytes = await file.arrayBuffer();
+    const read = (encoding, fatal) => new TextDecoder(encoding, { fatal }).decode(bytes);
+    const text = document.getElementById(input.dataset.fileInto);
+    try {
+      text.value = read("utf-8", true);
+    } catch {
+      text.value = read("windows-1252", false); // as spreadsheets on Windows write
+    }
+    input.value = "";
+    text.focus();
+  });
+
   // A press on the dimmed page closes a modal, except one that must be acknowledged.
   document.addEventListener("mousedown", (event) => {
     const dialog = event.target;

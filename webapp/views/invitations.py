@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
+from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, flash, request
 
 from core.authoring import invitations, organizations, sign_in_connections
-from core.authoring.invitations import NewInvitation
+from core.authoring.invitations import NewInvitation, TeamPlace
 from core.clock import utcnow
 from core.fault import Fault, Refused
 from core.models import Invitation
@@ -15,28 +18,81 @@ from core.secrets import Secret
 from rules.permissions import Reach
 from webapp import letters, sessions
 from webapp.access import load_viewer, public, requires, viewer
-from webapp.forms import show_form, show_once, show_refused, typed
-from webapp.page_models.settings_pages import Field, FormPage, ShownOnce
+from webapp.forms import (
+    asked_page,
+    at_of,
+    paged,
+    show_form,
+    show_once,
+    show_page,
+    show_refused,
+    told_count,
+    typed,
+)
+from webapp.page_models.inviting import (
+    MANY,
+    MEMBERS,
+    ONE,
+    Offered,
+    invitations_table,
+    place_fields,
+)
+from webapp.page_models.inviting import WAITING as HERE
+from webapp.page_models.settings_pages import Field, FormPage, SettingsPage, ShownOnce
 from webapp.page_models.sign_in import JoinPage
 from webapp.pages import respond, see
 from webapp.queries import choices
+from webapp.queries.people import invitations_page, people_named
 from webapp.security import client_ip
 from webapp.state import control_plane
-from webapp.views.members import HERE as MEMBERS
-from webapp.views.members import ROLE_CHOICES, ROLE_HELP
 
 blueprint = Blueprint("invitations", __name__)
-HERE = "/settings/invitations"
+EMPTY: Mapping[str, Any] = {
+    "role": "member",
+    "department_id": "",
+    "team_role": "member",
+    "teams": [],
+}
+"""What the form of an invitation begins with."""
 
 
-@blueprint.get(f"{MEMBERS}/invite")
+@blueprint.get(HERE)
+@requires("organization:manage")
+def index() -> Response:
+    """Answer with the invitations that wait, a page at a time."""
+    who, now, paging = viewer(), utcnow(), asked_page(HERE)
+    found, total = invitations_page(who.organization_id, paging.search, at_of(paging))
+    table = invitations_table(
+        found.rows,
+        people_named({row.invited_by_id for row in found.rows}),
+        now,
+        paging=replace(
+            paged(paging, found), summary=told_count(total, "invitation", "invitations")
+        ),
+    )
+    page = SettingsPage(
+        "Invitations",
+        "Who has a link and has not opened it.",
+        HERE,
+        now,
+        (table,),
+        trail=(("Members", MEMBERS),),
+        actions=(("Invite", ONE, True),),
+        links=(("Invite many", MANY),),
+        search_label="Find an invitation",
+        search_hint="Part of name or e-mail address",
+    )
+    return show_page(page)
+
+
+@blueprint.get(ONE)
 @requires("organization:manage")
 def compose() -> Response:
     """Answer with the empty form."""
-    return show_form(_form({"role": "member", "team_role": "member", "teams": []}))
+    return show_form(_form(EMPTY))
 
 
-@blueprint.post(f"{MEMBERS}/invite")
+@blueprint.post(ONE)
 @requires("organization:manage")
 def create() -> Response:
     """Invite an address; answer with the link, and mail it where that is possible."""
@@ -46,7 +102,9 @@ def create() -> Response:
     new = NewInvitation(
         values["email"],
         values["role"],
-        tuple((team_id, values["team_role"]) for team_id in values.get("teams", ())),
+        places_of(values),
+        values["name"],
+        values["department_id"] or None,
     )
     try:
         row, token = invitations.create(
@@ -71,7 +129,7 @@ def cancel(invitation_id: str) -> Response:
     """Take an invitation back."""
     invitations.cancel(viewer().actor(), invitation_id, utcnow())
     flash("The invitation is taken back.", "positive")
-    return see("members.index")
+    return _list_again()
 
 
 @blueprint.get("/invitation")
@@ -114,7 +172,9 @@ def _page(invitation: Invitation, token: str) -> JoinPage:
     organization = organizations.find(invitation.organization_id)
     forced = sign_in_connections.for_address(invitation.email)
     through = (forced.id, forced.name) if forced is not None and forced.is_forced else None
-    return JoinPage(token, organization.name, invitation.email, only_through=through)
+    return JoinPage(
+        token, organization.name, invitation.email, invitation.name, only_through=through
+    )
 
 
 def _link(row: Invitation, token: Secret) -> Response:
@@ -136,23 +196,43 @@ def _link(row: Invitation, token: Secret) -> Response:
     )
 
 
-def _form(values: dict[str, object]) -> FormPage:
-    teams = choices.shared_teams(viewer().organization_id, Reach(True))
+def offered() -> Offered:
+    """Return what an invitation may name here."""
+    organization_id = viewer().organization_id
+    return Offered(
+        choices.shared_teams(organization_id, Reach(True)),
+        choices.role_choices(organization_id),
+        choices.departments(organization_id),
+    )
+
+
+def places_of(values: Mapping[str, Any]) -> tuple[TeamPlace, ...]:
+    """Return the teams that a form names, with the role in them."""
+    role, custom_role_id = choices.role_and_custom(values.get("team_role", ""))
+    return tuple(TeamPlace(each, role, custom_role_id) for each in values.get("teams", ()))
+
+
+def _form(values: Mapping[str, Any]) -> FormPage:
     fields = [
         Field("email", "E-mail", "email", attrs={"autocomplete": "off"}),
-        Field("role", "Role", "select", ROLE_HELP, ROLE_CHOICES),
+        Field(
+            "name",
+            "Name",
+            help="They may choose another.",
+            required=False,
+            attrs={"autocomplete": "off"},
+        ),
+        *place_fields(offered()),
     ]
-    if teams:
-        roles = [("viewer", "Viewer"), ("member", "Member"), ("admin", "Admin")]
-        fields += [
-            Field("teams", "Teams to join", "checks", options=teams, required=False),
-            Field("team_role", "Role in these teams", "select", options=roles),
-        ]
     mailed = (
         "The link is mailed, and shown to you."
         if letters.mails()
         else "You get a link to hand over."
     )
-    return FormPage(
-        "Invite", f"{MEMBERS}/invite", MEMBERS, fields, values, mailed, "Invite", trail="Members"
-    )
+    return FormPage("Invite", ONE, MEMBERS, fields, values, mailed, "Invite", trail="Members")
+
+
+def _list_again() -> Response:
+    """Return to the list in which somebody pressed: that of invitations, or the members' page."""
+    came_from = urlsplit(request.referrer or "").path
+    return see("invitations.index" if came_from == HERE else "members.index")

@@ -10,8 +10,6 @@ from core.authoring import offboarding, password_links, people
 from core.authoring.people import Person
 from core.authoring.versions import version_of
 from core.clock import utcnow
-from core.models import Invitation
-from rules.permissions import ROLES
 from webapp import letters
 from webapp.access import requires, viewer
 from webapp.forms import (
@@ -26,7 +24,18 @@ from webapp.forms import (
     told_count,
     typed,
 )
+from webapp.page_models.inviting import (
+    MANY,
+    ONE,
+    ROLE_CHOICES,
+    ROLE_HELP,
+    ROLE_TONES,
+    WAITING,
+    invitations_table,
+)
+from webapp.page_models.inviting import MEMBERS as HERE
 from webapp.page_models.settings_pages import (
+    PAGE_ROWS,
     Action,
     Cell,
     Field,
@@ -42,16 +51,12 @@ from webapp.queries.people import MemberRow, members_page, open_invitations, peo
 from webapp.state import control_plane
 
 blueprint = Blueprint("members", __name__)
-HERE = "/settings/members"
-ROLE_CHOICES = [(role, role.capitalize()) for role in ROLES]
-ROLE_HELP = "Admins hold everything. Members and externals hold what teams and roles give them."
-_TONES = {"admin": "accent", "external": "warning"}
 
 
 @blueprint.get(HERE)
 @requires("organization:manage")
 def index() -> Response:
-    """Answer with the members, a page at a time, and the invitations that wait."""
+    """Answer with the members, a page at a time, and the newest invitations that wait."""
     who, now, paging = viewer(), utcnow(), asked_page(HERE)
     found, total = members_page(who.organization_id, paging.search, at_of(paging))
     teams = teams_of(who.organization_id, [row.user_id for row in found.rows])
@@ -65,14 +70,26 @@ def index() -> Response:
         "Nobody matches.",
         paging=replace(paged(paging, found), summary=told_count(total, "person", "people")),
     )
-    invitations = open_invitations(who.organization_id)
+    waiting = open_invitations(who.organization_id, PAGE_ROWS + 1)
+    inviters = people_named({row.invited_by_id for row in waiting})
+    is_part = len(waiting) > PAGE_ROWS
+    invitations = invitations_table(
+        waiting[:PAGE_ROWS],
+        inviters,
+        now,
+        caption=f"The newest {PAGE_ROWS}; more are under All invitations." if is_part else "",
+    )
     page = SettingsPage(
         "Members",
         "Who belongs to the organization and what they are in it.",
         HERE,
         now,
-        (members, _invitations(invitations)) if invitations else (members,),
-        actions=(("Invite", f"{HERE}/invite", True),),
+        (members, invitations) if waiting else (members,),
+        actions=(("Invite", ONE, True),),
+        links=(
+            *((("All invitations", WAITING),) if waiting else ()),
+            ("Invite many", MANY),
+        ),
         search_label="Find a person",
         search_hint="Words of name or e-mail address",
     )
@@ -197,7 +214,7 @@ def _row(
     is_on = row.disabled_at is None
     cells = (
         Cell(row.name, href=f"{path}/data", note=row.email),
-        Cell(row.role.capitalize(), "badge", _TONES.get(row.role, "")),
+        Cell(row.role.capitalize(), "badge", ROLE_TONES.get(row.role, "")),
         Cell("" if teams else "–", badges=tuple((f"{n} · {r}", "") for n, r in teams[:4])),
         Cell(departments.get(row.department_id or "", "Unassigned")),
         Cell("Active" if is_on else "Disabled", "badge", "positive" if is_on else "critical"),
@@ -247,42 +264,3 @@ def _leaving_actions(row: MemberRow, path: str, is_on: bool) -> list[Action]:
             yes="Remove",
         ),
     ]
-
-
-def _invitations(rows: list[Invitation]) -> Table:
-    inviters = people_named({row.invited_by_id for row in rows})
-    now = utcnow()
-    shown = []
-    for row in rows:
-        path = f"/settings/invitations/{row.id}"
-        state = ("Expired", "warning") if row.expires_at <= now else ("Waiting", "info")
-        cells = (
-            Cell(row.email),
-            Cell(row.role.capitalize(), "badge", _TONES.get(row.role, "")),
-            Cell(inviters.get(row.invited_by_id, (row.invited_by_id, ""))[0]),
-            Cell(look="time", moment=row.created_at),
-            Cell(state[0], "badge", state[1]),
-        )
-        actions = (
-            Action(
-                "rotate",
-                f"Resend to {row.email}",
-                post=f"{path}/renew",
-                title="Make a fresh link?",
-                body="The link before stops working.",
-                yes="Make a link",
-                is_danger=False,
-                opens_drawer=True,
-            ),
-            Action(
-                "x",
-                f"Cancel the invitation of {row.email}",
-                post=f"{path}/cancel",
-                title="Take the invitation back?",
-                body="Its link stops working at once.",
-                yes="Take it back",
-            ),
-        )
-        shown.append(Row(row.id, cells, actions))
-    columns = ("E-mail", "Role", "Invited by", "When", "State")
-    return Table("invitations", "Invitations", columns, shown, "")

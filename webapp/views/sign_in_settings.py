@@ -16,6 +16,7 @@ from core.models import ScimToken, SignInConnection
 from core.secrets import Secret
 from webapp.access import requires, viewer
 from webapp.forms import save, sent_version, show_form, show_once, show_page, typed
+from webapp.page_models.inviting import ROLE_CHOICES
 from webapp.page_models.settings_pages import (
     Action,
     Cell,
@@ -29,7 +30,6 @@ from webapp.page_models.settings_pages import (
 from webapp.pages import see
 from webapp.state import control_plane
 from webapp.trials import why_unanswered
-from webapp.views.members import ROLE_CHOICES
 from webapp.views.single_sign_on import CALLBACK, callback_address
 
 blueprint = Blueprint("sign_in_settings", __name__)

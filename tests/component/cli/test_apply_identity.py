@@ -38,7 +38,7 @@ role_bindings:
 sign_in:
   - {name: Login, issuer: "http://127.0.0.1:1", client_id: c, client_secret_env: OIDC_SECRET,
      domains: [acme.test], forced: "true", group_roles: {Admins: admin}}
-invitations: [{email: eve@acme.test, role: external, teams: [eng]}]
+invitations: [{email: eve@acme.test, name: Eve, role: external, department: Research, teams: [eng]}]
 """
 SECRETS = ENVIRON | {"OIDC_SECRET": "a client secret"}
 
@@ -81,7 +81,7 @@ def test_a_change_in_the_file_is_one_here_and_what_it_leaves_out_stays(db: str) 
 
 
 MISTAKES = (
-    ("role: external, teams: [eng]", "role: external, teams: [sales]", "no team `sales`"),
+    ("teams: [eng]}]", "teams: [sales]}]", "no team `sales`"),
     ("{group: Readers,", "{group: Writers,", "no group `Writers`"),
     ("role: admin}\nsign_in", "role: Boss}\nsign_in", "no custom role `Boss`"),
     ("ada@acme.test: viewer", "zoe@acme.test: viewer", "no user `zoe@acme.test`"),

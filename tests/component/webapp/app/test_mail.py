@@ -215,6 +215,12 @@ def test_an_invitation_is_mailed_with_the_link_that_is_shown(
     assert "was mailed to eve@acme.test" in answer.text
     refused = ada.post("/settings/members/invite", data=form | {"email": "no@acme.test"})
     assert "nothing was mailed" in refused.text and "refused the address" in refused.text
+    box.letters.clear()
+    people = "ida@acme.test\nno@acme.test\njo@acme.test"
+    many = ada.post("/settings/members/invite-many", data=form | {"people": people})
+    assert [to for to, _ in box.letters] == [["ida@acme.test"], ["jo@acme.test"]]
+    assert all(message.get_content().count("/invitation?token=") == 1 for _, message in box.letters)
+    assert "All were mailed but 1; send these yourself: no@acme.test" in many.text
 
 
 @pytest.mark.usefixtures("sqlite_db")

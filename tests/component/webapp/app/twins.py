@@ -102,6 +102,8 @@ _GATEWAY: dict[str, Row] = {
 del _GATEWAY["POST /settings/virtual-keys/<key_id>/archive"]
 _PEOPLE: dict[str, Row] = {
     "POST /settings/members/invite": ("create_invitation",),
+    "POST /settings/members/invite-many": ("create_invitations",),
+    "POST /settings/members/invite-many/preview": FILLS_A_FORM,
     "POST /settings/invitations/<invitation_id>/renew": ("renew_invitation",),
     "POST /settings/invitations/<invitation_id>/cancel": ("cancel_invitation",),
     "POST /settings/members/<user_id>/edit": ("update_member",),
