@@ -178,6 +178,29 @@ def rules_errors(rules: object) -> dict[str, str]:
     return errors
 
 
+def canonical_rules(rules: Any) -> Any:
+    """Return rules without lists and switches that say nothing, so that two ways of saying the same are equal.
+
+    An empty list of what is allowed says a lot. What is no set of rules comes back as it is.
+    """
+    if not isinstance(rules, Mapping):
+        return rules
+    spoken = {name: _spoken(rule) for name, rule in rules.items()}
+    return {name: rule for name, rule in spoken.items() if rule not in (None, {})}
+
+
+def _spoken(rule: Any) -> Any:
+    if not isinstance(rule, Mapping):
+        return rule
+    lists = {name: list(v) if isinstance(v, tuple) else v for name, v in rule.items()}
+    silent: dict[str, tuple[Any, ...]] = {
+        "deny": (None, []),
+        "allow": (None,),
+        "shadow": (None, False),
+    }
+    return {name: v for name, v in lists.items() if v not in silent.get(name, ())}
+
+
 def _rule_errors(dimension: str, given: object) -> dict[str, str]:
     if not isinstance(given, Mapping):
         return {dimension: "A rule is an object with deny, allow and shadow."}

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from cli.apply.privacy import PRIVACY_RULE, scope_of
-from core.authoring import privacy
+from cli.apply.privacy import PRIVACY_RULE, RETENTION_POLICY, scope_of
+from cli.apply.traces import TRACE_DESTINATION
+from core.authoring import privacy, retention
 from core.models import (
     AnomalyRule,
     Budget,
@@ -22,6 +23,7 @@ from core.models import (
     ServiceAccount,
     SignInConnection,
     Team,
+    TraceDestination,
     User,
     VirtualKey,
 )
@@ -46,6 +48,7 @@ _NAMED: dict[str, tuple[Any, str]] = {
     "group": (Group, "name"),
     "service account": (ServiceAccount, "name"),
     "sign-in connection": (SignInConnection, "name"),
+    TRACE_DESTINATION: (TraceDestination, "name"),
 }
 KINDS = frozenset({"user", *_NAMED})
 """The kinds whose rows have a name that a file can use."""
@@ -55,8 +58,8 @@ def find(organization_id: str, kind: str, name: str) -> Any:
     """Return the row of a kind with this name that is neither archived nor revoked, or None."""
     if kind == "user":
         return _user(organization_id, name)
-    if kind == PRIVACY_RULE:
-        return _privacy_rule(organization_id, name)
+    if kind in (PRIVACY_RULE, RETENTION_POLICY):
+        return _at_scope(organization_id, kind, name)
     model, column = _NAMED[kind]
     query = model.select().where(
         model.organization_id == organization_id, getattr(model, column) == name
@@ -81,11 +84,13 @@ def may_be_renamed(organization: Organization) -> bool:
     return organization.slug == UNNAMED or not (people.exists() or keys.exists())
 
 
-def _privacy_rule(organization_id: str, name: str) -> Any:
+def _at_scope(organization_id: str, kind: str, name: str) -> Any:
     scope, target, is_personal_only = scope_of(name)
     scope_id = organization_id
     if scope != "organization":
         scope_id = id_of(organization_id, scope, target) or ""
+    if kind == RETENTION_POLICY:
+        return retention.at_scope(organization_id, scope, scope_id)
     return privacy.at_scope(organization_id, scope, scope_id, is_personal_only)
 
 

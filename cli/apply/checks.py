@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from cli.apply import privacy
+from cli.apply import privacy, traces
 from cli.apply.entries import Entry
 from core.authoring import cache_rules, guardrails, policy_rule_sets
 from core.authoring.actor import Actor
@@ -19,7 +19,6 @@ from core.secrets import Sealer, Secret
 from rules.guardrails.types import ACTIONS, DIRECTIONS, ON_FAILURE, TYPES
 
 POLICY, GUARDRAIL, CACHE_RULE = "policy rule set", "guardrail", "cache rule"
-_SWITCH = ("true", "false")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +75,20 @@ class CacheRule:
     scope, target = "organization", ""
 
 
-Checked = PolicyRules | Guardrail | CacheRule | privacy.PrivacyRule
+Checked = (
+    PolicyRules
+    | Guardrail
+    | CacheRule
+    | privacy.PrivacyRule
+    | privacy.RetentionPolicy
+    | traces.TraceDestination
+)
+"""What stands at a scope, or at the whole organisation, and is made or changed by one function each."""
 
 
 def read_policy_rules(entry: Entry) -> PolicyRules:
     """Return the set of policy rules that an entry declares."""
-    scope, target = _scope(entry)
+    scope, target = entry.scope(SCOPES)
     return PolicyRules(
         entry.line,
         entry.text("name"),
@@ -89,13 +96,13 @@ def read_policy_rules(entry: Entry) -> PolicyRules:
         target,
         entry.free("rules"),
         entry.text("description", ""),
-        _is_on(entry, "enabled", "true"),
+        entry.switch("enabled", True),
     )
 
 
 def read_guardrail(entry: Entry) -> Guardrail:
     """Return the guardrail that an entry declares."""
-    scope, target = _scope(entry)
+    scope, target = entry.scope(SCOPES)
     return Guardrail(
         entry.line,
         entry.text("name"),
@@ -106,8 +113,8 @@ def read_guardrail(entry: Entry) -> Guardrail:
         entry.texts("directions") or DIRECTIONS,
         entry.choice("action", ACTIONS, "block"),
         entry.choice("on_failure", ON_FAILURE, "fail_closed"),
-        _is_on(entry, "is_automatic", "false"),
-        _is_on(entry, "enabled", "true"),
+        entry.switch("is_automatic", False),
+        entry.switch("enabled", True),
         entry.text("description", ""),
         entry.secret("secret"),
     )
@@ -115,37 +122,20 @@ def read_guardrail(entry: Entry) -> Guardrail:
 
 def read_cache_rule(entry: Entry) -> CacheRule:
     """Return the cache rule that an entry declares."""
-    priority = entry.text("priority", "100")
-    if not priority.isdecimal():
-        entry.wrong("priority", f"`priority: {priority}` is not a whole number")
-        priority = "0"
+    priority = entry.whole("priority")
     matchers = entry.free("matchers")
     key, person = matchers.pop("virtual_key", None), matchers.pop("principal", None)
     return CacheRule(
         entry.line,
         entry.text("name"),
-        int(priority),
+        100 if priority is None else priority,
         matchers,
         None if key is None else str(key),
         None if person is None else str(person).lower(),
         entry.choice("mode", MODES),
         entry.text("description", ""),
-        _is_on(entry, "enabled", "true"),
+        entry.switch("enabled", True),
     )
-
-
-def _scope(entry: Entry) -> tuple[str, str]:
-    scope = entry.choice("scope", SCOPES, "organization")
-    target = entry.text("target", "")
-    if scope == "organization":
-        return scope, ""
-    if not target:
-        entry.wrong("scope", f"with `scope: {scope}` the field `target` must name the {scope}")
-    return scope, target
-
-
-def _is_on(entry: Entry, name: str, default: str) -> bool:
-    return entry.choice(name, _SWITCH, default) == "true"
 
 
 def read_key_sections(entry: Entry) -> dict[str, Any]:
@@ -194,6 +184,10 @@ def work_of(
         return _policy_work(checked, scope_id, there)
     if isinstance(checked, privacy.PrivacyRule):
         return privacy.work_of(checked, scope_id, there)
+    if isinstance(checked, privacy.RetentionPolicy):
+        return privacy.retention_work_of(checked, scope_id, there)
+    if isinstance(checked, traces.TraceDestination):
+        return traces.work_of(checked, scope_id, there, sealer)
     if isinstance(checked, Guardrail):
         return _guardrail_work(checked, scope_id, there, sealer)
     matchers = dict(checked.matchers)

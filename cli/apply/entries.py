@@ -136,6 +136,27 @@ class Entry:
             self.wrong(name, f"`{name}: {value}` is not one of {', '.join(allowed)}{near}")
         return value
 
+    def switch(self, name: str, default: bool) -> bool:
+        """Return true or false."""
+        return self.choice(name, ("true", "false"), str(default).lower()) == "true"
+
+    def scope(self, allowed: Sequence[str]) -> tuple[str, str]:
+        """Return a scope, and the ``target`` that says where in it: empty for the organisation, else needed."""
+        scope, target = self.choice("scope", allowed, "organization"), self.text("target", "")
+        if scope == "organization":
+            return scope, ""
+        if not target:
+            self.wrong("scope", f"with `scope: {scope}` the field `target` must name the {scope}")
+        return scope, target
+
+    def whole(self, name: str, of: str = "") -> int | None:
+        """Return a whole number, or None when it is absent."""
+        text = self.optional(name)
+        if text is None or text.isdecimal():
+            return None if text is None else int(text)
+        self.wrong(name, f"`{name}: {text}` is not a {of or 'whole number'}")
+        return None
+
     def texts(self, name: str) -> tuple[str, ...]:
         """Return a list of scalars, empty when absent."""
         node = self._take(name)
@@ -194,6 +215,15 @@ class Entry:
             self.wrong(name, f"`{name}` must be a mapping such as {{key: value}}")
             return {}
         return dict(self._plain(node))
+
+    def texts_by_name(self, name: str) -> dict[str, str]:
+        """Return a mapping of names to texts, in which ``X_env`` becomes ``X`` from the environment."""
+        inner = self.inner(name, f"`{name}`")
+        found = {} if inner is None else {n: inner.any(n) for n in inner.names()}
+        if not all(isinstance(value, str) for value in found.values()):
+            self.wrong(name, f"`{name}` must be a mapping of texts such as {{one: text}}")
+            return {}
+        return {field.removesuffix(ENV_SUFFIX): value for field, value in found.items()}
 
     def free_list(self, name: str) -> list[dict[str, Any]]:
         """Return a list of mappings of any shape, in which ``X_env`` becomes ``X`` from the environment."""

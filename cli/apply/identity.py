@@ -13,8 +13,8 @@ from rules.permissions import ROLES, SCOPES
 from rules.privacy import MODES
 
 BUILT_IN = ("admin", "member", "viewer")
+CAPTURE = ("allowed", "forbidden")
 PRINCIPALS = {"user": "user", "group": "group", "service_account": "service account"}
-_SWITCH = ("true", "false")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,8 @@ class Organization:
     support_contact: str | None
     max_session_days: int | None
     content_mode: str = ""
-    """Empty where the file leaves it as it is."""
+    capture: str = ""
+    """Whether keys may keep prompts and answers. Either is empty where the file leaves it as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,17 +185,14 @@ Identity = (
 
 def read_organization(entry: Entry) -> Organization:
     """Return the organisation that the file declares."""
-    days = entry.optional("max_session_days")
-    if days is not None and not days.isdecimal():
-        entry.wrong("max_session_days", f"`max_session_days: {days}` is not a number of days")
-        days = None
     value = Organization(
         entry.line,
         entry.text("name"),
         entry.text("slug"),
         entry.optional("support_contact"),
-        None if days is None else int(days),
+        entry.whole("max_session_days", "number of days"),
         entry.choice("content_mode", tuple(MODES), ""),
+        entry.choice("capture", CAPTURE, ""),
     )
     entry.finish()
     return value
@@ -266,16 +264,14 @@ def read_binding(entry: Entry) -> Binding:
         entry.wrong("role", f"a role binding needs one of {', '.join(PRINCIPALS)}")
     kind = given[0] if given else "user"
     principal = named[kind] or ""
-    scope, target = entry.choice("scope", SCOPES, "organization"), entry.text("target", "")
-    if scope != "organization" and not target:
-        entry.wrong("scope", f"with `scope: {scope}` the field `target` must name the {scope}")
+    scope, target = entry.scope(SCOPES)
     return Binding(
         entry.line,
         kind,
         principal.lower() if kind == "user" else principal,
         entry.text("role"),
         scope,
-        "" if scope == "organization" else target,
+        target,
     )
 
 
@@ -288,12 +284,12 @@ def read_connection(entry: Entry) -> Connection:
         entry.text("client_id"),
         entry.secret("client_secret"),
         entry.texts("domains"),
-        entry.choice("forced", _SWITCH, "false") == "true",
+        entry.switch("forced", False),
         entry.choice("default_role", ROLES, "member"),
         entry.text("groups_claim", "groups"),
         _words(entry, "group_roles"),
-        entry.choice("sync_groups", _SWITCH, "false") == "true",
-        entry.choice("enabled", _SWITCH, "true") == "true",
+        entry.switch("sync_groups", False),
+        entry.switch("enabled", True),
     )
 
 

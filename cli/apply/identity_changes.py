@@ -21,6 +21,7 @@ from cli.apply.identity import (
 from cli.apply.result import Keys
 from core.authoring import (
     bindings,
+    capture,
     custom_roles,
     departments,
     groups,
@@ -57,6 +58,8 @@ def set_up(actor: Actor, wanted: Organization, now: datetime) -> None:
     organizations.configure(actor, settings, now)
     if wanted.content_mode:
         privacy.set_mode(actor, wanted.content_mode, now)
+    if wanted.capture:
+        capture.set_allowed(actor, wanted.capture == "allowed", now)
 
 
 def name_of(told: Identity) -> str:

@@ -1,16 +1,22 @@
-"""What a governance file says of privacy: what is dropped, by scope. Applies it, one rule at a time."""
+"""What a governance file says of what is kept of calls: privacy rules and retention policies, by scope.
+
+Applies them, one at a time.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
 from cli.apply.entries import Entry
-from core.authoring import privacy
+from core.authoring import privacy, retention
 from core.authoring.actor import Actor
 from core.authoring.privacy import NewPrivacyRule
+from core.authoring.retention import NewRetentionPolicy
 from rules.privacy import CATEGORIES, DISPOSITIONS, SCOPES
+from rules.retention import DAYS
+from rules.retention import SCOPES as RETENTION_SCOPES
 
-PRIVACY_RULE = "privacy rule"
+PRIVACY_RULE, RETENTION_POLICY = "privacy rule", "retention policy"
 _PERSONAL = " (personal projects)"
 
 
@@ -42,16 +48,13 @@ def scope_of(name: str) -> tuple[str, str, bool]:
 
 def read_rule(entry: Entry) -> PrivacyRule:
     """Return the rule that an entry declares."""
-    scope = entry.choice("scope", SCOPES, "organization")
-    target = entry.text("target", "")
-    if scope != "organization" and not target:
-        entry.wrong("scope", f"with `scope: {scope}` the field `target` must name the {scope}")
+    scope, target = entry.scope(SCOPES)
     return PrivacyRule(
         entry.line,
         scope,
-        "" if scope == "organization" else target,
+        target,
         {category: entry.choice(category, DISPOSITIONS, "") for category in CATEGORIES},
-        entry.choice("personal_only", ("true", "false"), "false") == "true",
+        entry.switch("personal_only", False),
         entry.texts("drop_keys"),
         entry.texts("secret_patterns"),
     )
@@ -74,5 +77,60 @@ def work_of(
         if there is None:
             return privacy.create(actor, new, now)
         return privacy.update(actor, there, new, now)
+
+    return work
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionPolicy:
+    """How long what is stored at a scope stays; None leaves it to wider policies."""
+
+    line: int
+    scope: str
+    target: str
+    activity_days: int | None
+    content_days: int | None
+    is_retroactive: bool
+
+    kind = RETENTION_POLICY
+
+    @property
+    def name(self) -> str:
+        """What it is known by: a scope has one policy."""
+        return f"{self.scope}:{self.target}"
+
+
+def read_retention_policy(entry: Entry) -> RetentionPolicy:
+    """Return the policy that an entry declares. What it deletes is what the file asks for: nobody is asked again."""
+    scope, target = entry.scope(RETENTION_SCOPES)
+    return RetentionPolicy(
+        entry.line,
+        scope,
+        target,
+        _days(entry, "activity_days"),
+        _days(entry, "content_days"),
+        entry.switch("retroactive", False),
+    )
+
+
+def _days(entry: Entry, name: str) -> int | None:
+    days, (least, most) = entry.whole(name, "number of days"), DAYS
+    if days is not None and not least <= days <= most:
+        entry.wrong(name, f"`{name}` must be {least} to {most} days")
+    return days
+
+
+def retention_work_of(
+    told: RetentionPolicy, scope_id: str, there: str | None
+) -> Callable[[Actor, datetime], object]:
+    """Return what creates or updates a policy."""
+    new = NewRetentionPolicy(
+        told.scope, scope_id, told.activity_days, told.content_days, told.is_retroactive
+    )
+
+    def work(actor: Actor, now: datetime) -> object:
+        if there is None:
+            return retention.create(actor, new, now)
+        return retention.update(actor, there, new, now)
 
     return work

@@ -30,10 +30,7 @@ class RoutingPolicy:
 
 def read_policy(entry: Entry) -> RoutingPolicy:
     """Return the policy that an entry declares."""
-    scope = entry.choice("scope", SCOPES, "organization")
-    target = entry.text("target", "")
-    if scope != "organization" and not target:
-        entry.wrong("scope", f"with `scope: {scope}` the field `target` must name the {scope}")
+    scope, target = entry.scope(SCOPES)
     providers = entry.texts("providers")
     if not providers:
         entry.wrong("providers", "a routing policy needs at least one provider in `providers`")
@@ -41,13 +38,13 @@ def read_policy(entry: Entry) -> RoutingPolicy:
         entry.line,
         entry.text("name"),
         scope,
-        "" if scope == "organization" else target,
+        target,
         providers,
         entry.choice("strategy", STRATEGIES, "priority"),
         entry.text("description", ""),
         entry.texts("models_allowed"),
         entry.free("model_aliases"),
-        entry.choice("default", ("true", "false"), "false") == "true",
+        entry.switch("default", False),
     )
 
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from cli.apply import checks, identity, privacy
+from cli.apply import checks, identity, privacy, traces
 from cli.apply.entries import ENV_SUFFIX, Entry, Mistake, Mistakes, Reading
 from cli.apply.routing import RoutingPolicy, read_key_sections, read_policy
 from core.secrets import Secret
@@ -136,14 +136,17 @@ class Document:
     sign_in: Sequence[identity.Connection] = ()
     invitations: Sequence[identity.Invitation] = ()
     privacy_rules: Sequence[privacy.PrivacyRule] = ()
+    retention_policies: Sequence[privacy.RetentionPolicy] = ()
+    trace_destinations: Sequence[traces.TraceDestination] = ()
     used_variables: frozenset[str] = frozenset()
     mistakes: tuple[Mistake, ...] = ()
     """What is wrong in the file by itself; with any, nothing of it may be applied."""
 
     @property
     def checks_before_keys(self) -> list[checks.Checked]:
-        """What keys may name or are held to."""
-        return [*self.policy_rules, *self.guardrails, *self.privacy_rules]
+        """What keys may name or are held to, and what becomes of what their calls leave."""
+        found: list[checks.Checked] = [*self.policy_rules, *self.guardrails, *self.privacy_rules]
+        return [*found, *self.retention_policies, *self.trace_destinations]
 
 
 def read(text: str, environ: Mapping[str, str]) -> Document:
@@ -175,6 +178,8 @@ def read(text: str, environ: Mapping[str, str]) -> Document:
         _kind(root, "sign_in", "a sign-in connection", identity.read_connection, "name"),
         _kind(root, "invitations", "an invitation", identity.read_invitation, "email"),
         _kind(root, "privacy_rules", "a privacy rule", privacy.read_rule, "name"),
+        _kind(root, "retention_policies", "a policy", privacy.read_retention_policy, "name"),
+        _kind(root, "trace_destinations", "a destination", traces.read_destination, "name"),
     )
     root.finish()
     return Document(*found, frozenset(reading.used_variables), tuple(reading.mistakes))

@@ -9,6 +9,7 @@ import orjson
 
 from core.authoring import destinations
 from core.authoring.actor import Actor
+from core.authoring.names import taken_error
 from core.authoring.record import Target, audited, change, snapshot
 from core.authoring.scopes import scope_error
 from core.authoring.validation import Complaints, description_error, name_error, not_found
@@ -180,13 +181,9 @@ def _check(actor: Actor, new: NewRule, own_id: str) -> list[dict[str, str]]:
     complaints.add("threshold", _threshold_error(new))
     found, errors = _destinations(new)
     complaints.add("destinations", " ".join(errors))
-    taken = AnomalyRule.select().where(
-        AnomalyRule.organization_id == actor.organization_id,
-        AnomalyRule.name == new.name.strip(),
-        AnomalyRule.archived_at.is_null(),
-        AnomalyRule.id != own_id,
+    complaints.add(
+        "name", taken_error(AnomalyRule, actor.organization_id, new.name, own_id, "rule")
     )
-    complaints.need(not taken.exists(), "name", "Another rule has this name.")
     complaints.refuse_any()
     return found
 

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from core.authoring.actor import Actor
+from core.authoring.names import taken_error
 from core.authoring.reach import reach_of
 from core.authoring.record import Target, announced, audited, change, snapshot
 from core.authoring.scopes import scope_error
@@ -208,13 +209,7 @@ def _check(actor: Actor, new: NewBudget, own_id: str) -> Complaints:
         )
     if new.provider_id is not None:
         complaints.add("provider_id", _provider_error(actor, new.provider_id))
-    taken = Budget.select().where(
-        Budget.organization_id == actor.organization_id,
-        Budget.name == new.name.strip(),
-        Budget.archived_at.is_null(),
-        Budget.id != own_id,
-    )
-    complaints.need(not taken.exists(), "name", "Another budget has this name.")
+    complaints.add("name", taken_error(Budget, actor.organization_id, new.name, own_id, "budget"))
     return complaints
 
 

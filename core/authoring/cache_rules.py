@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from core.authoring.actor import Actor
+from core.authoring.names import taken_error
 from core.authoring.record import Target, announced, audited, change, snapshot
 from core.authoring.validation import Complaints, description_error, name_error, not_found
 from core.authoring.versions import hold
@@ -135,13 +136,9 @@ def _check(actor: Actor, new: NewCacheRule, own_id: str) -> Complaints:
     complaints.need(
         is_number, "priority", f"The priority is a whole number from {least} to {most}."
     )
-    taken = CacheRule.select().where(
-        CacheRule.organization_id == actor.organization_id,
-        CacheRule.name == new.name.strip(),
-        CacheRule.archived_at.is_null(),
-        CacheRule.id != own_id,
+    complaints.add(
+        "name", taken_error(CacheRule, actor.organization_id, new.name, own_id, "cache rule")
     )
-    complaints.need(not taken.exists(), "name", "Another cache rule has this name.")
     return complaints
 
 

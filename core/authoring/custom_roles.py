@@ -7,6 +7,7 @@ from typing import Any
 
 from core.authoring import versions
 from core.authoring.actor import Actor
+from core.authoring.names import taken_error
 from core.authoring.record import Target, audited, change, snapshot
 from core.authoring.validation import Complaints, description_error, name_error, not_found
 from core.fault import Fault, Refused
@@ -116,12 +117,7 @@ def _check(actor: Actor, new: NewRole, own_id: str) -> Complaints:
     complaints.need(
         not unknown, "permissions", f"There is no permission {', '.join(unknown[:3])[:120]}."
     )
-    taken = CustomRole.select().where(
-        CustomRole.organization_id == actor.organization_id,
-        CustomRole.name == new.name.strip(),
-        CustomRole.id != own_id,
-    )
-    complaints.need(not taken.exists(), "name", "Another role has this name.")
+    complaints.add("name", taken_error(CustomRole, actor.organization_id, new.name, own_id, "role"))
     return complaints
 
 

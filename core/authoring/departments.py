@@ -4,6 +4,7 @@ from datetime import datetime
 
 from core.authoring import versions
 from core.authoring.actor import Actor
+from core.authoring.names import taken_error
 from core.authoring.record import Target, audited, change, snapshot
 from core.authoring.validation import Complaints, name_error, not_found
 from core.ids import new_id
@@ -92,13 +93,9 @@ def department_error(organization_id: str, department_id: str | None, kept: str 
 def _check(actor: Actor, name: str, own_id: str) -> Complaints:
     complaints = Complaints()
     complaints.add("name", name_error(name))
-    taken = Department.select().where(
-        Department.organization_id == actor.organization_id,
-        Department.name == name.strip(),
-        Department.archived_at.is_null(),
-        Department.id != own_id,
+    complaints.add(
+        "name", taken_error(Department, actor.organization_id, name, own_id, "department")
     )
-    complaints.need(not taken.exists(), "name", "Another department has this name.")
     return complaints
 
 

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from core.authoring import bindings, versions
 from core.authoring.actor import Actor
+from core.authoring.names import taken_error
 from core.authoring.record import Target, audited, change, snapshot
 from core.authoring.validation import Complaints, name_error, not_found
 from core.grants import GROUP
@@ -155,12 +156,7 @@ def _refuse_strangers(organization_id: str, user_ids: Collection[str]) -> None:
 def _check(actor: Actor, name: str, own_id: str) -> Complaints:
     complaints = Complaints()
     complaints.add("name", name_error(name))
-    taken = Group.select().where(
-        Group.organization_id == actor.organization_id,
-        Group.name == name.strip(),
-        Group.id != own_id,
-    )
-    complaints.need(not taken.exists(), "name", "Another group has this name.")
+    complaints.add("name", taken_error(Group, actor.organization_id, name, own_id, "group"))
     return complaints
 
 

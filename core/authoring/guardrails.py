@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from core.authoring.actor import Actor
+from core.authoring.names import taken_error
 from core.authoring.record import Target, announced, audited, change, snapshot
 from core.authoring.scopes import scope_error
 from core.authoring.validation import Complaints, description_error, name_error, not_found
@@ -210,13 +211,9 @@ def _check(actor: Actor, new: NewGuardrail, own_id: str) -> Complaints:
         is_right = new.type == EVALUATOR and least <= len(new.secret.reveal()) <= most
         sentence = f"Only an evaluator has a secret, of {least} to {most} characters."
         complaints.need(is_right, "secret", sentence)
-    taken = Guardrail.select().where(
-        Guardrail.organization_id == actor.organization_id,
-        Guardrail.name == new.name.strip(),
-        Guardrail.archived_at.is_null(),
-        Guardrail.id != own_id,
+    complaints.add(
+        "name", taken_error(Guardrail, actor.organization_id, new.name, own_id, "guardrail")
     )
-    complaints.need(not taken.exists(), "name", "Another guardrail has this name.")
     return complaints
 
 

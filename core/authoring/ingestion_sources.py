@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from core.authoring.actor import Actor
+from core.authoring.names import taken_error
 from core.authoring.record import Target, audited, change, snapshot
 from core.authoring.rehashing import rehashed
 from core.authoring.scopes import scope_error
@@ -191,11 +192,7 @@ def _check(organization_id: str, new: NewSource, own_id: str) -> Complaints:
         complaints.add("type", f"Choose one of {', '.join(CREATABLE)}.")
     if new.team_id is not None:
         complaints.add("team_id", scope_error(organization_id, "team", new.team_id))
-    taken = IngestionSource.select().where(
-        IngestionSource.organization_id == organization_id,
-        IngestionSource.name == new.name.strip(),
-        IngestionSource.archived_at.is_null(),
-        IngestionSource.id != own_id,
+    complaints.add(
+        "name", taken_error(IngestionSource, organization_id, new.name, own_id, "source")
     )
-    complaints.need(not taken.exists(), "name", "Another source has this name.")
     return complaints

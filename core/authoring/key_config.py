@@ -20,6 +20,7 @@ from core.authoring.routing_config import (
 )
 from core.authoring.validation import Complaints
 from rules.cache_mode import key_section_error
+from rules.policy import canonical_rules
 
 Check = Callable[[str, Any], str]
 """Takes the organisation's id and a section's value; returns what is wrong in one sentence, or nothing."""
@@ -58,6 +59,8 @@ SECTIONS: Mapping[str, Check] = {
 def canonical(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return a configuration as it is stored: without sections and members that are null."""
     kept = {name: _without_nulls(value) for name, value in sorted(config.items())}
+    if "policy_rules" in kept:
+        kept["policy_rules"] = canonical_rules(kept["policy_rules"])
     return {name: value for name, value in kept.items() if value not in (None, {})}
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from core.authoring.actor import Actor
+from core.authoring.names import taken_error
 from core.authoring.record import Target, announced, audited, change, snapshot
 from core.authoring.scopes import scope_error
 from core.authoring.validation import Complaints, description_error, name_error, not_found
@@ -13,7 +14,7 @@ from core.authoring.versions import hold
 from core.changes import Change, ChangeKind
 from core.ids import new_id
 from core.models import PolicyRuleSet
-from rules.policy import rules_errors
+from rules.policy import canonical_rules, rules_errors
 
 SCOPES = ("organization", "team", "project")
 _KIND = "policy_rule_set"
@@ -120,15 +121,9 @@ def _columns(actor: Actor, new: NewPolicyRuleSet) -> dict[str, Any]:
         "description": new.description,
         "scope": new.scope,
         "scope_id": actor.organization_id if is_whole else new.scope_id,
-        "rules": _without_nothing(new.rules),
+        "rules": canonical_rules(new.rules),
         "enabled": new.enabled,
     }
-
-
-def _without_nothing(rules: Any) -> Any:
-    if not isinstance(rules, Mapping):
-        return rules
-    return {name: rule for name, rule in rules.items() if rule not in (None, {})}
 
 
 def _check(actor: Actor, new: NewPolicyRuleSet, own_id: str) -> Complaints:
@@ -139,19 +134,17 @@ def _check(actor: Actor, new: NewPolicyRuleSet, own_id: str) -> Complaints:
     for place, sentence in errors.items():
         complaints.add("rules" if place == "rules" else f"rules.{place}", sentence)
     if not errors:
-        is_some = any(new.rules.values())
-        complaints.need(is_some, "rules", "Give a rule for tools, mcp, urls or models.")
+        complaints.need(
+            bool(canonical_rules(new.rules)), "rules", "Give a rule for tools, mcp, urls or models."
+        )
     if new.scope not in SCOPES:
         complaints.add("scope", f"Choose one of {', '.join(SCOPES)}.")
     elif new.scope != "organization":
         complaints.add("scope_id", scope_error(actor.organization_id, new.scope, new.scope_id))
-    taken = PolicyRuleSet.select().where(
-        PolicyRuleSet.organization_id == actor.organization_id,
-        PolicyRuleSet.name == new.name.strip(),
-        PolicyRuleSet.archived_at.is_null(),
-        PolicyRuleSet.id != own_id,
+    complaints.add(
+        "name",
+        taken_error(PolicyRuleSet, actor.organization_id, new.name, own_id, "set of policy rules"),
     )
-    complaints.need(not taken.exists(), "name", "Another set of policy rules has this name.")
     return complaints
 
 

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from core.authoring import provider_settings
 from core.authoring.actor import Actor
+from core.authoring.names import taken_error
 from core.authoring.provider_settings import address_of, canonical_credential, canonical_settings
 from core.authoring.rate_limits import canonical, rate_limits_error
 from core.authoring.record import Target, announced, audited, change, snapshot
@@ -240,13 +241,10 @@ def _check(actor: Actor, new: NewProvider, own: Provider | None) -> None:
     check_form(new, own is not None and own.sealed_credential is not None, complaints)
     if own is not None and own.sealed_credential is not None and new.credential is None:
         _check_kept_credential(own, new, complaints)
-    taken = Provider.select().where(
-        Provider.organization_id == actor.organization_id,
-        Provider.name == new.name.strip(),
-        Provider.archived_at.is_null(),
-        Provider.id != (own.id if own else ""),
+    complaints.add(
+        "name",
+        taken_error(Provider, actor.organization_id, new.name, own.id if own else "", "provider"),
     )
-    complaints.need(not taken.exists(), "name", "Another provider has this name.")
     complaints.refuse_any()
 
 

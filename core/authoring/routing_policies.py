@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from core.authoring.actor import Actor
+from core.authoring.names import taken_error
 from core.authoring.record import Target, announced, audited, change, snapshot
 from core.authoring.routing_config import aliases_error, models_error
 from core.authoring.scopes import scope_error
@@ -235,13 +236,9 @@ def _check(actor: Actor, new: NewRoutingPolicy, own_id: str) -> Complaints:
     if new.models_allowed:
         complaints.add("models_allowed", models_error(organization_id, new.models_allowed))
     complaints.add("model_aliases", aliases_error(organization_id, new.model_aliases))
-    taken = RoutingPolicy.select().where(
-        RoutingPolicy.organization_id == organization_id,
-        RoutingPolicy.name == new.name.strip(),
-        RoutingPolicy.archived_at.is_null(),
-        RoutingPolicy.id != own_id,
+    complaints.add(
+        "name", taken_error(RoutingPolicy, organization_id, new.name, own_id, "routing policy")
     )
-    complaints.need(not taken.exists(), "name", "Another routing policy has this name.")
     return complaints
 
 

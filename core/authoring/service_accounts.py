@@ -5,6 +5,7 @@ from datetime import datetime
 
 from core.authoring import api_keys, bindings, versions
 from core.authoring.actor import Actor
+from core.authoring.names import taken_error
 from core.authoring.record import Target, audited, change, snapshot
 from core.authoring.validation import Complaints, description_error, name_error, not_found
 from core.grants import SERVICE_ACCOUNT
@@ -101,13 +102,10 @@ def _check(actor: Actor, new: NewServiceAccount, own_id: str) -> Complaints:
     complaints = Complaints()
     complaints.add("name", name_error(new.name))
     complaints.add("description", description_error(new.description))
-    taken = ServiceAccount.select().where(
-        ServiceAccount.organization_id == actor.organization_id,
-        ServiceAccount.name == new.name.strip(),
-        ServiceAccount.archived_at.is_null(),
-        ServiceAccount.id != own_id,
+    complaints.add(
+        "name",
+        taken_error(ServiceAccount, actor.organization_id, new.name, own_id, "service account"),
     )
-    complaints.need(not taken.exists(), "name", "Another service account has this name.")
     return complaints
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from core.authoring import versions
 from core.authoring.actor import Actor
+from core.authoring.names import taken_error
 from core.authoring.record import Target, audited, change, snapshot
 from core.authoring.validation import Complaints, name_error, not_found, url_error
 from core.database import connection
@@ -202,13 +203,10 @@ def _check(actor: Actor, new: NewConnection, own_id: str) -> Complaints:
     complaints.need(0 < len(new.groups_claim) <= 100, "groups_claim", "Name the claim.")
     complaints.add("domains", _domains_error(values["domains"], new.is_forced, own_id))
     complaints.add("group_roles", _mappings_error(new.group_roles))
-    taken = SignInConnection.select().where(
-        SignInConnection.organization_id == actor.organization_id,
-        SignInConnection.name == values["name"],
-        SignInConnection.archived_at.is_null(),
-        SignInConnection.id != own_id,
+    complaints.add(
+        "name",
+        taken_error(SignInConnection, actor.organization_id, values["name"], own_id, "connection"),
     )
-    complaints.need(not taken.exists(), "name", "Another connection has this name.")
     return complaints
 
 

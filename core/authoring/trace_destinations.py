@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from core.authoring.actor import Actor
+from core.authoring.names import taken_error
 from core.authoring.record import Target, announced, audited, change, snapshot
 from core.authoring.scopes import scope_error
 from core.authoring.validation import Complaints, name_error, not_found, url_error
@@ -182,13 +183,10 @@ def _check(actor: Actor, new: NewTraceDestination, own_id: str) -> Complaints:
         complaints.add("scope_id", scope_error(actor.organization_id, new.scope, new.scope_id))
     else:
         complaints.add("scope", f"Choose one of {', '.join(SCOPES)}.")
-    taken = TraceDestination.select().where(
-        TraceDestination.organization_id == actor.organization_id,
-        TraceDestination.name == new.name.strip(),
-        TraceDestination.archived_at.is_null(),
-        TraceDestination.id != own_id,
+    complaints.add(
+        "name",
+        taken_error(TraceDestination, actor.organization_id, new.name, own_id, "trace destination"),
     )
-    complaints.need(not taken.exists(), "name", "Another trace destination has this name.")
     return complaints
 
 

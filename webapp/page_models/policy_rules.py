@@ -230,10 +230,8 @@ def typed_set(values: Mapping[str, Any], where: tuple[str, str]) -> NewPolicyRul
         deny, allow = _lines(values[f"{name}_deny"]), _lines(values[f"{name}_allow"])
         is_list = bool(allow) or values[f"{name}_nothing"] == "1"
         if deny or is_list:
-            rule: dict[str, Any] = {"deny": deny, "allow": allow if is_list else None}
-            if values[f"{name}_shadow"] == "1":
-                rule["shadow"] = True
-            rules[name] = rule
+            is_shadow = values[f"{name}_shadow"] == "1"
+            rules[name] = {"deny": deny, "allow": allow if is_list else None, "shadow": is_shadow}
     return NewPolicyRuleSet(
         values["name"], *where, rules, values["description"], values["enabled"] == "1"
     )

@@ -10,6 +10,8 @@ from core.models import (
     Organization,
     PolicyRuleSet,
     PrivacyRule,
+    RetentionPolicy,
+    TraceDestination,
     User,
     VirtualKey,
 )
@@ -108,3 +110,60 @@ def test_a_file_says_what_is_dropped_before_it_is_stored(sqlite_db: str) -> None
     assert verbs(applied(PRIVATE, {})) == {"unchanged"}
     found = mistakes(PRIVATE.replace("EMP-", "(?=x)"), {})
     assert "secret_patterns" in str(found)
+
+
+KEPT = """\
+organization: {name: Acme, slug: acme, capture: forbidden}
+teams: [{name: Engineering, slug: eng}]
+projects: [{name: Coding, slug: coding, team: eng}]
+retention_policies:
+  - {scope: organization, activity_days: 400, content_days: 30}
+  - {scope: team, target: eng, content_days: 7, retroactive: true}
+trace_destinations:
+  - name: collector
+    scope: project
+    target: coding
+    endpoint: http://10.0.0.8:4318/v1/traces
+    headers: {Authorization_env: OTLP_TOKEN, X-Scope: acme}
+"""
+TOKEN = {"OTLP_TOKEN": "Bearer a token that nobody reads"}
+
+
+def test_a_file_says_how_long_things_stay_and_where_spans_go(sqlite_db: str) -> None:
+    assert verbs(applied(KEPT, TOKEN)) == {"created"}
+    assert Organization.get().is_capture_allowed is False
+    policies = {row.scope: row for row in RetentionPolicy.select()}
+    assert (policies["organization"].activity_days, policies["team"].activity_days) == (400, None)
+    assert policies["organization"].holds_from and policies["team"].holds_from is None
+    row = TraceDestination.get()
+    assert (row.header_names, row.is_operator_address) == (["Authorization", "X-Scope"], True)
+    assert TOKEN["OTLP_TOKEN"] not in row.sealed_headers
+    assert verbs(applied(KEPT, TOKEN)) == {"unchanged"}
+    changed = KEPT.replace("forbidden", "allowed").replace("content_days: 7", "content_days: 8")
+    steps = applied(changed, TOKEN | {"OTLP_TOKEN": "Bearer another"}).steps
+    kinds = [item.kind for verb, item in steps if verb == "changed"]
+    assert kinds == ["organization", "retention policy", "trace destination"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "line", "words"),
+    [
+        ("capture: forbidden", "capture: no", 1, "is not one of allowed, forbidden"),
+        ("activity_days: 400", "activity_days: many", 5, "is not a number of days"),
+        ("content_days: 7", "content_days: 0", 6, "must be 1 to"),
+        ("content_days: 7", "content_day: 7", 6, "did you mean `content_days`"),
+        ("target: eng,", "target: egn,", 6, "no team `egn`"),
+        ("retroactive: true", "retroactive: maybe", 6, "is not one of true, false"),
+        ("scope: team, target: eng", "scope: organization", 6, "is declared already, on line 5"),
+        ("target: coding\n", "target: codign\n", 8, "no project `codign`"),
+        ("http://10.0.0.8:4318", "ftp://10.0.0.8", 8, "endpoint"),
+        ("OTLP_TOKEN", "OTLP_TOKNE", 12, "OTLP_TOKNE is not set"),
+        ("X-Scope: acme", "X-Scope: [acme]", 12, "must be a mapping of texts"),
+    ],
+)
+def test_what_is_wrong_about_what_is_kept_is_said_with_its_line(
+    sqlite_db: str, before: str, after: str, line: int, words: str
+) -> None:
+    assert before in KEPT
+    found = mistakes(KEPT.replace(before, after), TOKEN)
+    assert any(at == line and words in sentence for at, sentence in found), found

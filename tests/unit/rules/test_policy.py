@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rules.patterns import AnyOf, BadPattern, pattern_error
-from rules.policy import PASSED, RuleSource, compile_policy, explain, rules_errors
+from rules.policy import PASSED, RuleSource, canonical_rules, compile_policy, explain, rules_errors
 from rules.policy_presets import PRESETS
 from rules.policy_subjects import Unjudgeable, tools_and_servers, urls
 
@@ -285,3 +285,11 @@ def test_a_policy_is_explained_by_the_code_that_decides() -> None:
         "urls": ("https://a.test/b",),
         "models": ("gpt-4",),
     }
+
+
+def test_two_ways_of_saying_the_same_are_one() -> None:
+    said = {"tools": {"deny": ["a"], "allow": None, "shadow": False}, "mcp": {"deny": []}}
+    assert canonical_rules(said | {"urls": None}) == {"tools": {"deny": ["a"]}}
+    strict = {"models": {"allow": []}, "urls": {"shadow": True}}
+    assert canonical_rules(strict) == strict
+    assert canonical_rules([]) == [] and canonical_rules({"tools": 3}) == {"tools": 3}

@@ -19,7 +19,7 @@ from webapp.queries.bundle import Sealers, bundle_of
 BOTH = pytest.mark.usefixtures("db")
 ONE = pytest.mark.usefixtures("sqlite_db")
 
-RULES = {"tools": {"deny": ["^bash$"], "allow": None}}
+RULES = {"tools": {"deny": ["^bash$"]}}
 SECRET = Secret("a secret that signs questions")
 
 
@@ -47,7 +47,11 @@ def trail() -> tuple[list[str], list[str]]:
 @BOTH
 def test_a_set_of_policy_rules_lives_and_ends() -> None:
     org = acme()
-    row = policy_rule_sets.create(org.actor, a_set(rules=RULES | {"urls": None}), NOW)
+    row = policy_rule_sets.create(
+        org.actor,
+        a_set(rules={"tools": {**RULES["tools"], "allow": None, "shadow": False}, "urls": None}),
+        NOW,
+    )
     assert (row.scope_id, row.rules) == (org.organization.id, RULES)
     same = policy_rule_sets.update(org.actor, row.id, a_set(), NOW)
     assert same.updated_at == NOW

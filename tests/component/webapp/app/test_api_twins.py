@@ -23,7 +23,7 @@ from core.authoring import (
 )
 from core.authoring.people import NewUser
 from core.clock import utcnow
-from core.models import AuditRow, BudgetIncrease, SignInConnection, User, VirtualKey
+from core.models import AuditRow, BudgetIncrease, PolicyRuleSet, SignInConnection, User, VirtualKey
 from tests.component.core.authoring.acme import NOW
 from tests.component.webapp.app.site import Site, form_token, sign_in, site
 
@@ -209,6 +209,28 @@ def test_requests_for_more_are_filed_and_decided(ada: Both) -> None:
 
 def _values(new: budgets.NewBudget) -> dict[str, Any]:
     return {name: getattr(new, name) for name in new.__slots__}
+
+
+def test_one_set_of_policy_rules_is_stored_alike_whoever_says_it(ada: Both) -> None:
+    form = {"name": "by page", "applies_to": f"organization:{ada.made.org.organization.id}"}
+    form |= {"enabled": "1", "tools_deny": "^bash$", "models_nothing": "1", "mcp_shadow": "1"}
+    rules = {
+        "tools": {"deny": ["^bash$"], "allow": None, "shadow": False},
+        "models": {"deny": [], "allow": []},
+        "mcp": None,
+    }
+    made = ada.alike(
+        lambda: ada.page("/settings/policy-rules", **form),
+        lambda: ada.api(
+            "POST",
+            f"{GATEWAY}/policy-rule-sets",
+            {"name": "by API", "scope": "organization", "scope_id": "", "rules": rules},
+        ),
+    )
+    by_page = PolicyRuleSet.get(PolicyRuleSet.name == "by page")
+    assert (
+        by_page.rules == made["rules"] == {"tools": {"deny": ["^bash$"]}, "models": {"allow": []}}
+    )
 
 
 def test_connections_and_the_directory(ada: Both) -> None:

@@ -71,8 +71,8 @@ def test_rules_are_made_and_a_pattern_that_is_none_is_shown_with_its_line(tmp_pa
     assert at.post(HERE, DRAWER, **form).headers["HX-Redirect"] == HERE
     row = PolicyRuleSet.get(PolicyRuleSet.name == "Shell")
     assert row.rules == {
-        "tools": {"deny": ["^bash$"], "allow": None, "shadow": True},
-        "mcp": {"deny": [], "allow": []},
+        "tools": {"deny": ["^bash$"], "shadow": True},
+        "mcp": {"allow": []},
     }
     listed = text_of(at.client.get(HERE).text)
     assert "Tools: 1 denied. MCP servers: nothing allowed" in listed
