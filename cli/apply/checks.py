@@ -14,9 +14,10 @@ from core.authoring import cache_rules, guardrails, policy_rule_sets
 from core.authoring.actor import Actor
 from core.authoring.cache_rules import MODES, NewCacheRule
 from core.authoring.guardrails import NewGuardrail
-from core.authoring.policy_rule_sets import SCOPES, NewPolicyRuleSet
+from core.authoring.policy_rule_sets import NewPolicyRuleSet
 from core.secrets import Sealer, Secret
 from rules.guardrails.types import ACTIONS, DIRECTIONS, ON_FAILURE, TYPES
+from rules.permissions import SCOPES
 
 POLICY, GUARDRAIL, CACHE_RULE = "policy rule set", "guardrail", "cache rule"
 

@@ -7,8 +7,9 @@ from datetime import datetime
 from cli.apply.entries import Entry
 from core.authoring import trace_destinations
 from core.authoring.actor import Actor
-from core.authoring.trace_destinations import SCOPES, NewTraceDestination
+from core.authoring.trace_destinations import NewTraceDestination
 from core.secrets import Sealer
+from rules.permissions import SCOPES
 
 TRACE_DESTINATION = "trace destination"
 

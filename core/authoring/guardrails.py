@@ -8,7 +8,7 @@ from typing import Any
 from core.authoring.actor import Actor
 from core.authoring.names import taken_error
 from core.authoring.record import Target, announced, audited, change, snapshot
-from core.authoring.scopes import scope_error
+from core.authoring.scopes import complain_of_home, home_id
 from core.authoring.validation import Complaints, description_error, name_error, not_found
 from core.authoring.versions import hold
 from core.changes import Change, ChangeKind
@@ -23,8 +23,8 @@ from rules.guardrails.types import (
     TYPES,
     settings_error,
 )
+from rules.permissions import SCOPES
 
-SCOPES = ("organization", "team", "project")
 SECRET_CHARACTERS = (16, 256)
 _KIND = "guardrail"
 
@@ -170,12 +170,11 @@ def attachments_error(organization_id: str, value: Any) -> str:
 
 
 def _columns(actor: Actor, new: NewGuardrail) -> dict[str, Any]:
-    is_whole = new.scope == "organization"
     return {
         "name": new.name.strip(),
         "description": new.description,
         "scope": new.scope,
-        "scope_id": actor.organization_id if is_whole else new.scope_id,
+        "scope_id": home_id(actor.organization_id, new.scope, new.scope_id),
         "type": new.type,
         "settings": dict(new.settings) if isinstance(new.settings, Mapping) else new.settings,
         "directions": [name for name in DIRECTIONS if name in new.directions],
@@ -195,7 +194,6 @@ def _check(actor: Actor, new: NewGuardrail, own_id: str) -> Complaints:
         ("type", new.type, tuple(TYPES)),
         ("action", new.action, ACTIONS),
         ("on_failure", new.on_failure, ON_FAILURE),
-        ("scope", new.scope, SCOPES),
     ):
         complaints.need(value in allowed, field, f"Choose one of {', '.join(allowed)}.")
     if new.type in TYPES:
@@ -204,8 +202,9 @@ def _check(actor: Actor, new: NewGuardrail, own_id: str) -> Complaints:
         complaints.need(can_do, "action", "What this type finds can't be taken out of a text.")
     are_known = bool(new.directions) and set(new.directions) <= set(DIRECTIONS)
     complaints.need(are_known, "directions", f"Choose some of {', '.join(DIRECTIONS)}.")
-    if new.scope in SCOPES and new.scope != "organization":
-        complaints.add("scope_id", scope_error(actor.organization_id, new.scope, new.scope_id))
+    organization_id = actor.organization_id
+    where = home_id(organization_id, new.scope, new.scope_id)
+    complain_of_home(complaints, organization_id, new.scope, where, SCOPES)
     if new.secret is not None:
         least, most = SECRET_CHARACTERS
         is_right = new.type == EVALUATOR and least <= len(new.secret.reveal()) <= most

@@ -8,15 +8,15 @@ from typing import Any
 from core.authoring.actor import Actor
 from core.authoring.names import taken_error
 from core.authoring.record import Target, announced, audited, change, snapshot
-from core.authoring.scopes import scope_error
+from core.authoring.scopes import complain_of_home, home_id
 from core.authoring.validation import Complaints, description_error, name_error, not_found
 from core.authoring.versions import hold
 from core.changes import Change, ChangeKind
 from core.ids import new_id
 from core.models import PolicyRuleSet
+from rules.permissions import SCOPES
 from rules.policy import canonical_rules, rules_errors
 
-SCOPES = ("organization", "team", "project")
 _KIND = "policy_rule_set"
 
 
@@ -115,12 +115,11 @@ def policy_rules_error(rules: Any) -> str:
 
 
 def _columns(actor: Actor, new: NewPolicyRuleSet) -> dict[str, Any]:
-    is_whole = new.scope == "organization"
     return {
         "name": new.name.strip(),
         "description": new.description,
         "scope": new.scope,
-        "scope_id": actor.organization_id if is_whole else new.scope_id,
+        "scope_id": home_id(actor.organization_id, new.scope, new.scope_id),
         "rules": canonical_rules(new.rules),
         "enabled": new.enabled,
     }
@@ -137,10 +136,9 @@ def _check(actor: Actor, new: NewPolicyRuleSet, own_id: str) -> Complaints:
         complaints.need(
             bool(canonical_rules(new.rules)), "rules", "Give a rule for tools, mcp, urls or models."
         )
-    if new.scope not in SCOPES:
-        complaints.add("scope", f"Choose one of {', '.join(SCOPES)}.")
-    elif new.scope != "organization":
-        complaints.add("scope_id", scope_error(actor.organization_id, new.scope, new.scope_id))
+    organization_id = actor.organization_id
+    where = home_id(organization_id, new.scope, new.scope_id)
+    complain_of_home(complaints, organization_id, new.scope, where, SCOPES)
     complaints.add(
         "name",
         taken_error(PolicyRuleSet, actor.organization_id, new.name, own_id, "set of policy rules"),

@@ -9,7 +9,7 @@ from core.authoring.actor import Actor
 from core.authoring.names import taken_error
 from core.authoring.record import Target, announced, audited, change, snapshot
 from core.authoring.routing_config import aliases_error, models_error
-from core.authoring.scopes import scope_error
+from core.authoring.scopes import complain_of_home
 from core.authoring.validation import Complaints, description_error, name_error, not_found
 from core.authoring.versions import hold
 from core.changes import Change, ChangeKind
@@ -228,10 +228,7 @@ def _check(actor: Actor, new: NewRoutingPolicy, own_id: str) -> Complaints:
     complaints.need(
         new.strategy in STRATEGIES, "strategy", f"Choose one of {', '.join(STRATEGIES)}."
     )
-    if new.scope in SCOPES:
-        complaints.add("scope_id", scope_error(organization_id, new.scope, new.scope_id))
-    else:
-        complaints.add("scope", f"Choose one of {', '.join(SCOPES)}.")
+    complain_of_home(complaints, organization_id, new.scope, new.scope_id, SCOPES)
     complaints.add("providers", _providers_error(organization_id, new.provider_ids))
     if new.models_allowed:
         complaints.add("models_allowed", models_error(organization_id, new.models_allowed))

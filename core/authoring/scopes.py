@@ -1,9 +1,26 @@
 """Says whether what a budget or a rule points at exists in its organisation. Decides nothing about access."""
 
+from collections.abc import Sequence
 from typing import Any
 
+from core.authoring.validation import Complaints
 from core.models import IngestionSource, Member, Project, Team, VirtualKey
 from rules.source_types import SOURCE_TYPES
+
+
+def home_id(organization_id: str, scope: str, scope_id: str) -> str:
+    """Return the id of a scope; that of the organisation may be left out."""
+    return organization_id if scope == "organization" else scope_id
+
+
+def complain_of_home(
+    complaints: Complaints, organization_id: str, scope: str, scope_id: str, allowed: Sequence[str]
+) -> None:
+    """Complain of a scope that is not allowed, and of one whose thing is not there."""
+    if scope in allowed:
+        complaints.add("scope_id", scope_error(organization_id, scope, scope_id))
+    else:
+        complaints.add("scope", f"Choose one of {', '.join(allowed)}.")
 
 
 def scope_error(organization_id: str, scope: str, scope_id: str) -> str:

@@ -11,15 +11,15 @@ import orjson
 from core.authoring.actor import Actor
 from core.authoring.names import taken_error
 from core.authoring.record import Target, announced, audited, change, snapshot
-from core.authoring.scopes import scope_error
+from core.authoring.scopes import complain_of_home
 from core.authoring.validation import Complaints, name_error, not_found, url_error
 from core.authoring.versions import hold
 from core.changes import Change, ChangeKind
 from core.ids import new_id
 from core.models import TraceDestination, span_queue
 from core.secrets import Sealer
+from rules.permissions import SCOPES
 
-SCOPES = ("organization", "team", "project")
 HEADERS = 20
 _HEADER_CHARACTERS = 4000
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
@@ -179,10 +179,7 @@ def _check(actor: Actor, new: NewTraceDestination, own_id: str) -> Complaints:
     complaints.add("name", name_error(new.name))
     complaints.add("endpoint", url_error(new.endpoint.strip()))
     complaints.add("headers", _headers_error(new.headers or {}))
-    if new.scope in SCOPES:
-        complaints.add("scope_id", scope_error(actor.organization_id, new.scope, new.scope_id))
-    else:
-        complaints.add("scope", f"Choose one of {', '.join(SCOPES)}.")
+    complain_of_home(complaints, actor.organization_id, new.scope, new.scope_id, SCOPES)
     complaints.add(
         "name",
         taken_error(TraceDestination, actor.organization_id, new.name, own_id, "trace destination"),
