@@ -65,6 +65,8 @@ def home_of(who: Standing) -> str:
         persona = persona_of(who)
         if persona == GOVERNANCE_ADMIN and who.may_view:
             return PATHS[GOVERNANCE]
-        if persona in (MIXED, PERSONAL_ONLY):
+        if persona in (MIXED, PERSONAL_ONLY) or not (
+            who.has_project or who.may_view or who.may_manage
+        ):
             return PATHS[PERSONAL]
     return PATHS[GOVERNANCE] if who.is_flag_on and who.may_view else PATHS[PROJECT]

@@ -106,9 +106,7 @@ def _joined(actor: Actor, invitation: Invitation | None, new: NewUser, now: date
     if invitation is not None:
         invited = NewUser(new.email, new.name, invitation.role)
         return invitations.join(invitation, invited, actor.ip_address, now)
-    user = people.create(actor, new, now)
-    people.ensure_personal_project(actor, user, now)
-    return user
+    return people.create(actor, new, now)
 
 
 def _set_role(

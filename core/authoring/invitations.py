@@ -145,7 +145,6 @@ def join(invitation: Invitation, new: NewUser, ip_address: str, now: datetime) -
         user = people.create(actor, replace(new, department_id=_live_department(invitation)), now)
         for place in live_teams(invitation):
             team_members.put(actor, place.team_id, user.id, place.role, now, place.custom_role_id)
-        people.ensure_personal_project(actor, user, now)
         before = snapshot(invitation)
         invitation.accepted_at = now
         invitation.save()

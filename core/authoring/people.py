@@ -28,7 +28,6 @@ __all__ = [
     "authenticate",
     "change_person",
     "create",
-    "ensure_personal_project",
     "find",
     "find_by_email",
     "record_of",
@@ -62,7 +61,7 @@ class Person:
 
 
 def create(actor: Actor, new: NewUser, now: datetime) -> User:
-    """Add a person to the actor's organisation. Raises Refused(VALIDATION_ERROR).
+    """Add a person to the actor's organisation, with a workspace of their own. Raises Refused(VALIDATION_ERROR).
 
     Somebody who was here before and is a member of nothing now comes back under their old identity.
     """
@@ -95,6 +94,7 @@ def create(actor: Actor, new: NewUser, now: datetime) -> User:
         search_words.note_person(actor.organization_id, user)
         after = record_of(user, member)
         audited(actor, Target("user.created", "user", user.id), now, after=after)
+        ensure_personal_project(actor, user, now)
     return user
 
 

@@ -9,7 +9,6 @@ from datetime import datetime
 from core.authoring import departments, offboarding, people
 from core.authoring.actor import Actor
 from core.authoring.people import NewUser, Person
-from core.authoring.personal import ensure_personal_project
 from core.authoring.record import change
 from core.fault import Fault, Refused
 from core.models import Department, Member, User
@@ -43,7 +42,6 @@ def add(actor: Actor, wanted: Provisioned, now: datetime) -> tuple[User, Member]
             external_id=wanted.external_id,
         )
         user = people.create(actor, new, now)
-        ensure_personal_project(actor, user, now)
         if not wanted.is_active:
             offboarding.disable(actor, user.id, now)
         return people.find(actor.organization_id, user.id)

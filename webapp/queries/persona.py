@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from core.authoring.personal import personal_project
 from core.lake import LakeReader
 from core.models import IngestionSource, User, VirtualKey
 from core.settings import GOVERNANCE_FLAG, Settings
@@ -13,7 +14,7 @@ from webapp.setup_state import is_governance_active
 
 
 def standing_of(who: Viewer, settings: Settings, lake: LakeReader, now: datetime) -> Standing:
-    """Return where somebody stands, in at most seven small statements."""
+    """Return where somebody stands, in at most eight small statements."""
     sources = IngestionSource.select().where(
         IngestionSource.organization_id == who.organization_id,
         IngestionSource.archived_at.is_null(),
@@ -32,6 +33,15 @@ def standing_of(who: Viewer, settings: Settings, lake: LakeReader, now: datetime
         may_view=who.may("governance:view"),
         has_sources=sources.exists(),
         has_personal_key=keys.exists(),
-        has_project=who.may_somewhere("project:view"),
+        has_project=_has_project(who),
         landing=user.landing,
     )
+
+
+def _has_project(who: Viewer) -> bool:
+    """Say whether somebody works anywhere but in their own workspace."""
+    within = who.reach("project:view")
+    if within.is_everywhere or within.project_ids:
+        return True
+    own = personal_project(who.organization_id, who.user_id)
+    return bool(within.team_ids - ({own.team_id} if own else set()))

@@ -8,7 +8,8 @@ from core.authoring.personal_keys import fresh_personal_key
 from core.clock import utcnow
 from core.models import User
 from core.secrets import SealError, Secret
-from webapp.access import requires, viewer
+from webapp.access import signed_in, viewer
+from webapp.own_keys import may_create, refuse_creation
 from webapp.page_models.sign_in import WelcomePage, anthropic_curl, openai_curl
 from webapp.pages import respond, see
 from webapp.state import control_plane
@@ -18,11 +19,16 @@ _KEY = "shown_once"
 
 
 @blueprint.get("/welcome")
-@requires("virtualKeys:create")
+@signed_in
 def show() -> Response:
-    """Answer with the key that was just made; without one, with an offer to make a fresh secret."""
+    """Answer with the key that was just made; without one, with an offer to make a fresh secret.
+
+    Who may make no key of their own is sent to their own page.
+    """
     gateway_url = gateway_address()
     secret = _kept()
+    if secret is None and not may_create(viewer()):
+        return see("my_workspace.show")
     if secret is None:
         return respond("welcome.html", page=WelcomePage(viewer().name, gateway_url))
     text = secret.reveal()
@@ -37,9 +43,10 @@ def show() -> Response:
 
 
 @blueprint.post("/welcome")
-@requires("virtualKeys:create")
+@signed_in
 def create() -> Response:
     """Make the personal key, or give it a new secret, and show it."""
+    refuse_creation(viewer())
     user = User.get_by_id(viewer().user_id)
     settings = control_plane().settings
     _, secret = fresh_personal_key(viewer().actor(), user, settings.pepper, utcnow())

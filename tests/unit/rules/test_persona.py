@@ -37,6 +37,7 @@ ADMIN = "flag active manage view"
         ("flag active key project", "auto", "/me"),
         ("flag active key", "auto", "/me"),
         ("flag active project", "auto", "/home"),
+        ("flag active", "auto", "/me"),
         ("flag active view", "auto", "/governance"),
         ("flag active manage sources", "auto", "/home"),
         # What they chose goes first, where it opens for them.

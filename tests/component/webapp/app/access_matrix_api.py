@@ -1,12 +1,13 @@
 """The management API's part of the access matrix, worked out of what each route is and needs.
 
-A member of no team holds what every member holds; whoever may, and names nothing that exists, gets 404, and 400
+A member of no shared team holds what every member holds, and everything a team has in a workspace of their own, which
+is none of the places that are asked about; whoever may, and names nothing that exists, gets 404, and 400
 where the route wants a body that ``{}`` is not. What is about whoever asks is everybody's.
 """
 
 import msgspec
 
-from rules.permissions import BAGS, MEMBER
+from rules.permissions import ADMIN, BAGS, MEMBER, TEAM_BAGS
 from webapp.api.endpoint import Endpoint
 from webapp.api.tables import TABLES
 
@@ -27,10 +28,17 @@ def _passed(one: Endpoint) -> int:
     return one.status if one.answer not in (None, type(None)) else 204
 
 
+def _is_held(one: Endpoint) -> bool:
+    is_somewhere = one.anywhere or one.at is not None
+    return one.permission in ("", *BAGS[MEMBER]) or (
+        is_somewhere and one.permission in TEAM_BAGS[ADMIN]
+    )
+
+
 API: dict[str, tuple[int, int, int]] = {
     f"{one.method} {one.path}": (
         UNKNOWN_TO_STRANGERS,
-        _passed(one) if one.permission in ("", *BAGS[MEMBER]) else FORBIDDEN,
+        _passed(one) if _is_held(one) else FORBIDDEN,
         _passed(one),
     )
     for table in TABLES

@@ -32,6 +32,7 @@ from core.authoring.budgets import NewBudget
 from core.authoring.custom_roles import NewRole
 from core.authoring.increases import NewIncrease
 from core.authoring.people import NewUser
+from core.authoring.personal import archive_personal_project
 from core.authoring.privacy import NewPrivacyRule
 from core.authoring.virtual_keys import NewVirtualKey
 from core.clock import utcnow
@@ -89,6 +90,8 @@ class Cast:
         self._count += 1
         actor, now = self._made.org.actor, utcnow()
         user = people.create(actor, NewUser(f"p{self._count}@acme.test", "P", "member"), now)
+        # In a workspace of their own they may do nearly anything.
+        archive_personal_project(actor, user.id, now)
         role = custom_roles.create(actor, NewRole(f"r{self._count}", tuple(permissions)), now)
         bindings.create(actor, NewBinding("user", user.id, "custom", scope, scope_id, role.id), now)
         return user

@@ -24,7 +24,7 @@ def test_the_start_address_leads_where_somebody_works_or_chose_to_land(tmp_path:
     assert (lands(at), lands(dan)) == ("/governance", "/home")
     new = NewSource("otel_generic", "agents")
     ingestion_sources.create(at.actor, new, at.settings.pepper, utcnow())
-    assert (lands(at), lands(dan)) == ("/governance", "/home")
+    assert (lands(at), lands(dan)) == ("/governance", "/me")
     assert "/me/settings/landing" in at.client.get("/me/settings").text
     assert at.post(HERE, landing="personal").status_code == 303
     assert lands(at) == "/me"

@@ -32,7 +32,6 @@ def post(browser: FlaskClient, path: str, **form: str) -> object:
 
 def test_a_person_makes_rotates_and_ends_keys_of_their_own(tmp_path: Path) -> None:
     at = desk(tmp_path)
-    people.ensure_personal_project(at.actor, dan(at), utcnow())
     browser = at.browser("dan@acme.test")
     assert "No key yet" in browser.get("/me").text
     nothing = post(browser, "/me/keys", name="laptop")
@@ -68,7 +67,12 @@ def test_a_key_that_was_given_may_be_ended_and_not_rotated(tmp_path: Path) -> No
     browser = at.browser("dan@acme.test")
     page = browser.get("/me").text
     assert f"/me/keys/{row.id}/revoke" in page and f"/me/keys/{row.id}/rotate" not in page
-    assert "virtualKeys:create" in browser.get("/me/keys/new").text
+    assert browser.get("/welcome").status_code == 200
+    people.update(at.actor, dan(at).id, "Dan", "external", utcnow())
+    for path in ("/me/keys", "/welcome"):
+        refused = post(browser, path, name="laptop")
+        assert (refused.status_code, "virtualKeys:create" in refused.text) == (403, True)  # type: ignore[attr-defined]
+    assert browser.get("/welcome").headers["Location"] == "/me"
     assert post(browser, f"/me/keys/{row.id}/rotate").status_code == 403  # type: ignore[attr-defined]
     post(browser, f"/me/keys/{row.id}/revoke")
     assert VirtualKey.get_by_id(row.id).status == "revoked"
