@@ -16,7 +16,7 @@ from webapp.api.paging import page_of
 from webapp.api.resource import AwareMoment, columns_of
 from webapp.api.shared import GATEWAY
 from webapp.places import virtual_key_place
-from webapp.queries.virtual_keys import may_see, visible
+from webapp.queries.virtual_keys import OTHERS, may_see, visible
 
 
 class VirtualKeyOut(msgspec.Struct, kw_only=True):
@@ -101,6 +101,8 @@ def create_virtual_key(call: Call, body: NewKey) -> MintedKey:
     """Create a virtual key and tell its secret, once."""
     project = projects.find(call.organization_id, body.project_id)
     _refuse_without(call, "virtualKeys:create", project)
+    if body.principal_user_id not in (None, call.viewer.user_id):
+        _refuse_without(call, OTHERS, project)
     _refuse_capture(call, body.config, project)
     row, secret = virtual_keys.create(
         call.actor, _wanted(given(body)), call.plane.settings.pepper, call.now
@@ -118,8 +120,9 @@ def get_virtual_key(call: Call, key_id: str) -> VirtualKeyOut:
 def update_virtual_key(call: Call, key_id: str, body: KeyChange) -> VirtualKeyOut:
     """Change a virtual key; gateways follow within two seconds."""
     row = _found(call, key_id)
-    if not isinstance(body.config, msgspec.UnsetType) and body.config != row.config:
-        _refuse_capture(call, body.config, Project.get_by_id(row.project_id))
+    config = row.config if isinstance(body.config, msgspec.UnsetType) else body.config
+    if config.get("capture") != row.config.get("capture"):
+        _refuse_capture(call, config, Project.get_by_id(row.project_id))
     stored = {name: getattr(row, name) for name in _KEPT}
     stored |= {"provider_ids": row.provider_ids, "tags": row.tags}
     wanted = _wanted(stored | given(body))

@@ -11,6 +11,9 @@ from core.authoring.key_budgets import KeyBudget
 from core.authoring.routing_config import ATTEMPTS
 from core.authoring.virtual_keys import PROVIDERS, NewVirtualKey
 from core.models import VirtualKey
+from rules.cache_mode import RESPONSE_TTL_SECONDS
+from rules.policy import rules_errors
+from webapp.page_models import policy_rules
 from webapp.page_models.budgets import amount
 from webapp.page_models.key_config_text import (
     RATES,
@@ -78,7 +81,7 @@ class KeyChoices:
 
 @dataclass(frozen=True, slots=True)
 class KeyFields:
-    """The controls by their place in the form: in sight, the providers, and three folds."""
+    """The controls by their place in the form: in sight, the providers, and four folds."""
 
     main: tuple[Field, ...]
     providers: tuple[Field, ...]
@@ -86,12 +89,19 @@ class KeyFields:
     limits: tuple[Field, ...]
     models: tuple[Field, ...]
     checks: tuple[Field, ...]
+    rules: tuple[policy_rules.Part, ...]
+
+    @property
+    def ruling(self) -> tuple[Field, ...]:
+        """The controls of the key's own policy rules."""
+        return tuple(field for part in self.rules for field in part.fields)
 
     @property
     def all(self) -> tuple[Field, ...]:
         """Every control."""
         return (
             *self.main, *self.providers, *self.money, *self.limits, *self.models, *self.checks,
+            *self.ruling,
         )  # fmt: skip
 
 
@@ -111,7 +121,7 @@ class KeyForm:
 
     def is_open(self, part: Sequence[Field]) -> bool:
         """Say whether a fold holds something to see: a value, or an error."""
-        quiet: tuple[Any, ...] = ("", [], KEEP, None)
+        quiet: tuple[Any, ...] = ("", [], KEEP, None, False)
         return any(
             self.form.value(each.name) not in quiet or self.form.error(each.name) for each in part
         )
@@ -176,6 +186,7 @@ def fields_of(choices: KeyChoices, places: int, row: VirtualKey | None) -> KeyFi
         _limits(row),
         _models(choices),
         _checks(choices, row),
+        tuple(policy_rules.parts_of()),
     )
 
 
@@ -222,7 +233,13 @@ def _checks(choices: KeyChoices, row: VirtualKey | None) -> tuple[Field, ...]:
     stored = row.config.get("capture") if row else None
     has_raw = choices.may_capture_raw or stored == "raw"
     modes = [pair for pair in _CAPTURE.items() if has_raw or pair[0] != "raw"]
-    found = [Field("cache_mode", "Prompt cache", "select", options=_CACHE, required=False)]
+    least, most = (str(bound) for bound in RESPONSE_TTL_SECONDS)
+    found = [
+        Field("cache_mode", "Prompt cache", "select", options=_CACHE, required=False),
+        Field("kept_seconds", "Answers are kept for", "number",
+              "Whoever sends the same request within that time gets the same answer. Empty keeps none.",
+              required=False, unit="seconds", attrs={"min": least, "max": most}),
+    ]  # fmt: skip
     if choices.guardrails:
         found.append(
             Field("guardrails", "Guardrails", "checks", options=choices.guardrails, required=False)
@@ -249,6 +266,8 @@ def values_of(row: VirtualKey) -> dict[str, Any]:
         "routing_policy_id": config.get("routing_policy_id", ""),
         "max_attempts": config.get("fallback", {}).get("max_attempts", ""),
         "cache_mode": config.get("cache", {}).get("mode", ""),
+        "kept_seconds": config.get("cache", {}).get("responses", {}).get("ttl_seconds", ""),
+        **policy_rules.values_of_rules(config.get("policy_rules", {})),
         "guardrails": attachments(config.get("guardrails", {})),
         "capture": "" if capture == "none" else capture,
         **{rate: rates.get(rate, "") for rate in RATES},
@@ -286,6 +305,8 @@ def _config(
 ) -> dict[str, Any]:
     guardrails: Guardrails = attached(values.get("guardrails", ()))
     attempts = number(values, "max_attempts", errors)
+    rules = policy_rules.typed_rules(values)
+    errors |= policy_rules.errors_by_control(rules_errors(rules))
     return {
         **stored,
         "rate_limits": {rate: number(values, rate, errors) for rate in RATES},
@@ -294,10 +315,20 @@ def _config(
         "routing_mode": values.get("routing_mode") or None,
         "routing_policy_id": values.get("routing_policy_id") or None,
         "fallback": {**stored.get("fallback", {}), "max_attempts": attempts},
-        "cache": {**stored.get("cache", {}), "mode": values.get("cache_mode") or None},
+        "cache": {"mode": values.get("cache_mode") or None, "responses": _kept(values, errors)},
         "guardrails": guardrails or None,
         "capture": values.get("capture") or None,
+        "policy_rules": rules or None,
     }
+
+
+def _kept(values: Mapping[str, Any], errors: dict[str, str]) -> dict[str, int] | None:
+    seconds, (least, most) = number(values, "kept_seconds", errors), RESPONSE_TTL_SECONDS
+    if seconds is None:
+        return None
+    if not least <= seconds <= most:
+        errors["kept_seconds"] = f"Give {least} to {most:,} seconds."
+    return {"ttl_seconds": seconds}
 
 
 def _expiry(

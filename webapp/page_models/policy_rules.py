@@ -224,7 +224,15 @@ def filled(values: Mapping[str, Any], preset_name: str) -> dict[str, Any]:
 
 
 def typed_set(values: Mapping[str, Any], where: tuple[str, str]) -> NewPolicyRuleSet:
-    """Return the set of rules as typed; a dimension without any pattern has no rule."""
+    """Return the set of rules as typed."""
+    is_on = values["enabled"] == "1"
+    return NewPolicyRuleSet(
+        values["name"], *where, typed_rules(values), values["description"], is_on
+    )
+
+
+def typed_rules(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the rules as typed; a dimension without any pattern has none."""
     rules: dict[str, Any] = {}
     for name in DIMENSIONS:
         deny, allow = _lines(values[f"{name}_deny"]), _lines(values[f"{name}_allow"])
@@ -232,9 +240,7 @@ def typed_set(values: Mapping[str, Any], where: tuple[str, str]) -> NewPolicyRul
         if deny or is_list:
             is_shadow = values[f"{name}_shadow"] == "1"
             rules[name] = {"deny": deny, "allow": allow if is_list else None, "shadow": is_shadow}
-    return NewPolicyRuleSet(
-        values["name"], *where, rules, values["description"], values["enabled"] == "1"
-    )
+    return rules
 
 
 def with_shadow(row: PolicyRuleSet, is_shadow: bool) -> NewPolicyRuleSet:

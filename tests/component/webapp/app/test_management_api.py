@@ -224,7 +224,11 @@ def test_a_virtual_key_is_minted_rotated_and_revoked_and_tells_its_secret_once(a
     assert api("PATCH", f"{KEYS}/{key['id']}", {"name": "x"}).status_code == 409
 
 
-def test_keeping_prompts_whole_needs_a_permission_of_its_own(api: Api) -> None:
+def person_id(email: str) -> str:
+    return str(User.get(User.email == email).id)
+
+
+def test_keeping_prompts_whole_and_keys_of_others_need_permissions_of_their_own(api: Api) -> None:
     pepper = api.app.extensions["control_plane"].settings.pepper
     scopes = ("virtualKeys:create", "virtualKeys:view", "virtualKeys:update")
     new = api_keys.NewApiKey("narrow", "user", api.owner_id, "restricted", scopes)
@@ -234,6 +238,8 @@ def test_keeping_prompts_whole_needs_a_permission_of_its_own(api: Api) -> None:
     refused = narrow("POST", KEYS, body | {"config": {"capture": "raw"}})
     assert refused.status_code == 403
     assert refused.json["error"]["permission"] == "virtualKeys:capturePayload:raw"
+    others = narrow("POST", KEYS, body | {"principal_user_id": person_id("dan@acme.test")})
+    assert others.json["error"]["permission"] == "virtualKeys:viewOtherPersonal"
     made = narrow("POST", KEYS, body)
     assert made.status_code == 201
     raised = narrow(

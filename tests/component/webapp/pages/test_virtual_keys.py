@@ -92,6 +92,10 @@ def test_a_key_is_composed_with_everything_and_its_secret_shown_once(tmp_path: P
         "routing_mode": "fallback_all",
         "max_attempts": "2",
         "cache_mode": "force",
+        "kept_seconds": "600",
+        "tools_deny": "^bash$",
+        "models_nothing": "1",
+        "models_shadow": "1",
         "guardrails": f"request:{check.id}",
         "capture": "metadata",
     }
@@ -106,7 +110,7 @@ def test_a_key_is_composed_with_everything_and_its_secret_shown_once(tmp_path: P
     assert row.principal_user_id == person("dan@acme.test")
     assert timedelta(days=29) < row.expires_at - utcnow() <= timedelta(days=30)
     assert row.config == {
-        "cache": {"mode": "force"},
+        "cache": {"mode": "force", "responses": {"ttl_seconds": 600}},
         "capture": "metadata",
         "fallback": {"max_attempts": 2},
         "guardrails": {"request": [check.id]},
@@ -115,6 +119,7 @@ def test_a_key_is_composed_with_everything_and_its_secret_shown_once(tmp_path: P
             "big": {"first": "gpt-5", "second": "claude-x"},
         },
         "models_allowed": ["gpt-5*", "claude-*"],
+        "policy_rules": {"tools": {"deny": ["^bash$"]}, "models": {"allow": [], "shadow": True}},
         "rate_limits": {"rpm": 60, "tpm": 100000},
         "routing_mode": "fallback_all",
     }
@@ -145,6 +150,8 @@ def test_what_is_wrong_is_told_beside_its_control_and_nothing_is_made(tmp_path: 
         ({"budget_usd": "lots"}, "budget_usd", "Give an amount in dollars"),
         ({"rpm": "-1"}, "rpm", "Give a whole number."),
         ({"expires": "date", "expires_on": "2020-01-01"}, "expires", "Choose a date to come."),
+        ({"tools_deny": "fine\n("}, "tools_deny", "Line 2: "),
+        ({"kept_seconds": "0"}, "kept_seconds", "Give 1 to 86,400 seconds."),
         ({"model_aliases": "fast"}, "model_aliases", "as alias = provider/model."),
         ({"model_aliases": "a @ nowhere = m"}, "model_aliases", "there is no provider"),
         ({"routing_policy_id": "routing_no"}, "routing_policy_id", "no such routing policy"),
@@ -199,10 +206,16 @@ def test_a_change_keeps_what_the_form_has_no_control_for(tmp_path: Path) -> None
         "fallback": {"timeout_ms": 5000},
     }
     row = a_key(at, a_project(at), config=config)
+    edit = f"{HERE}/{row.id}/edit"
+    shown_over_it = at.client.get(edit).text
+    assert "^gpt-3</textarea>" in shown_over_it and 'value="60"' in shown_over_it
     form = {"name": "ci", "provider_1": row.provider_ids[0], "expires": "keep", "cache_mode": ""}
-    at.post(f"{HERE}/{row.id}/edit", **form, tags="a")
+    form |= {"models_deny": "^gpt-3", "kept_seconds": "60"}
+    at.post(edit, **form, tags="a")
     stored = VirtualKey.get_by_id(row.id).config
     assert stored == config | {"cache": {"responses": {"ttl_seconds": 60}}}
+    at.post(edit, **(form | {"models_deny": "", "kept_seconds": ""}))
+    assert VirtualKey.get_by_id(row.id).config == {"fallback": {"timeout_ms": 5000}}
 
 
 def test_a_key_is_rotated_switched_and_ended(tmp_path: Path) -> None:
