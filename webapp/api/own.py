@@ -208,9 +208,10 @@ def create_own_virtual_key(call: Call, body: OwnKey) -> MintedKey:
     return MintedKey(virtual_key=key_out(row), secret=secret.reveal())
 
 
-@OWN_KEYS.post("/first", "virtualKeys:create")
+@OWN_KEYS.post("/first", OWN)
 def make_first_virtual_key(call: Call) -> MintedKey:
     """Make one's personal virtual key, or give it a new secret where it is there."""
+    refuse_creation(call.viewer)
     user, _ = people.find(call.organization_id, call.viewer.user_id)
     pepper = call.plane.settings.pepper
     row, secret = personal_keys.fresh_personal_key(call.actor, user, pepper, call.now)
