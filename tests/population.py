@@ -80,6 +80,9 @@ def grow(organization_id: str, provider_id: str, there: Size, wanted: Size, now:
         _insert(User, (_user(number, now) for number in members))
         _insert(Member, (_member(number, home) for number in members))
         _insert(TeamMember, (_placed(number, wanted.teams, home) for number in members))
+        _insert(Team, (_own_team(number, home) for number in members))
+        _insert(Project, (_own_project(number, home) for number in members))
+        _insert(TeamMember, (_owning(number, home) for number in members))
         _insert(VirtualKey, (_key(number, wanted, provider_id, home) for number in keys))
         search_words.insert_words(_words(organization_id, members, keys))
         _insert(AuditRow, (_audited(number, organization_id, now) for number in rows))
@@ -151,6 +154,26 @@ def _member(number: int, home: Mapping[str, Any]) -> dict[str, Any]:
 def _placed(number: int, teams: int, home: Mapping[str, Any]) -> dict[str, Any]:
     where = {"team_id": f"team_{number % teams:07d}", "user_id": f"user_{number:07d}"}
     return {**home, "id": f"place_{number:07d}", **where, "role": "member"}
+
+
+def _own(number: int, home: Mapping[str, Any]) -> dict[str, Any]:
+    owner = {"is_personal": True, "owner_user_id": f"user_{number:07d}"}
+    return {**home, **owner, "slug": f"personal-{number}"}
+
+
+def _own_team(number: int, home: Mapping[str, Any]) -> dict[str, Any]:
+    name = f"Person {number:06d}'s Workspace"
+    return _own(number, home) | {"id": f"team_own_{number:07d}", "name": name}
+
+
+def _own_project(number: int, home: Mapping[str, Any]) -> dict[str, Any]:
+    own = {"id": f"project_own_{number:07d}", "team_id": f"team_own_{number:07d}"}
+    return _own(number, home) | own | {"name": "Personal Workspace"}
+
+
+def _owning(number: int, home: Mapping[str, Any]) -> dict[str, Any]:
+    where = {"team_id": f"team_own_{number:07d}", "user_id": f"user_{number:07d}"}
+    return {**home, "id": f"place_own_{number:07d}", **where, "role": "admin"}
 
 
 def _key(number: int, size: Size, provider_id: str, home: Mapping[str, Any]) -> dict[str, Any]:

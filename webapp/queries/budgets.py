@@ -114,10 +114,12 @@ def scope_choices(organization_id: str) -> tuple[list[tuple[str, str]], bool]:
     people = User.select(User.id, User.name, User.email).join(Member, on=Member.user_id == User.id)
     people = people.where(Member.organization_id == organization_id, Member.disabled_at.is_null())
     teams = Team.select(Team.id, Team.name).where(
-        Team.organization_id == organization_id, Team.archived_at.is_null()
+        Team.organization_id == organization_id, Team.archived_at.is_null(), ~Team.is_personal
     )
     projects = Project.select(Project.id, Project.name).where(
-        Project.organization_id == organization_id, Project.archived_at.is_null()
+        Project.organization_id == organization_id,
+        Project.archived_at.is_null(),
+        ~Project.is_personal,
     )
     keys = VirtualKey.select(VirtualKey.id, VirtualKey.name).where(
         VirtualKey.organization_id == organization_id, VirtualKey.status != "revoked"

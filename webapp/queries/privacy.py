@@ -2,35 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from core.authoring.privacy import PERMISSIONS
+from core.bulk import among
 from core.fault import Fault, Refused
 from core.models import Department, Project, Team
 from rules.permissions import Place
 from webapp.callers import Viewer
+from webapp.queries.scopes import names_at
 
 Scopes = list[tuple[str, str]]
 
 
-def labels(organization_id: str) -> dict[tuple[str, str], str]:
-    """Return what every scope is called, archived ones too; three statements."""
-    found = {("organization", organization_id): "Whole organisation"}
-    kinds: tuple[tuple[str, Any], ...] = (
-        ("department", Department),
-        ("team", Team),
-        ("project", Project),
-    )
-    for scope, model in kinds:
-        rows = model.select(model.id, model.name).where(model.organization_id == organization_id)
-        found |= {(scope, row.id): f"{scope.capitalize()} {row.name}" for row in rows}
-    return found
+def labels(organization_id: str, rows: Iterable[Any]) -> dict[tuple[str, str], str]:
+    """Return what the scopes of some rows are called, archived ones too; four statements."""
+    return {("organization", organization_id): "Whole organisation", **names_at(rows)}
 
 
-def places(organization_id: str) -> dict[str, Place]:
-    """Return where each project is; one statement."""
+def places(organization_id: str, project_ids: Iterable[str]) -> dict[str, Place]:
+    """Return where each of these projects is; one statement."""
     rows = Project.select(Project.id, Project.team_id).where(
-        Project.organization_id == organization_id
+        Project.organization_id == organization_id, among(Project.id, list(project_ids))
     )
     return {row.id: Place(row.team_id, row.id) for row in rows}
 
@@ -52,7 +46,9 @@ def may_rule_at(who: Viewer, scope: str, scope_id: str, projects: dict[str, Plac
 def refuse_rule_at(who: Viewer, scope: str, scope_id: str) -> None:
     """Raise Refused unless somebody may write a privacy rule at a scope; an unknown one is judged elsewhere."""
     permission = PERMISSIONS.get(scope)
-    if permission and not may_rule_at(who, scope, scope_id, places(who.organization_id)):
+    if permission and not may_rule_at(
+        who, scope, scope_id, places(who.organization_id, [scope_id])
+    ):
         raise Refused(
             Fault.PERMISSION_DENIED,
             f"This needs the permission {permission} at what the rule is for.",

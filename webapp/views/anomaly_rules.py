@@ -16,7 +16,7 @@ from webapp.forms import Stale, sent_version, stale_of
 from webapp.page_models import anomaly_rules as pages
 from webapp.pages import asked_fragment, respond, see
 from webapp.queries.rules import live_rules
-from webapp.queries.scopes import scope_names
+from webapp.queries.scopes import names_at, scope_names
 from webapp.state import control_plane
 
 blueprint = Blueprint("anomaly_rules", __name__)
@@ -36,8 +36,8 @@ def moved() -> AnyResponse:
 def index() -> Response:
     """Answer with the rules by severity."""
     who = viewer()
-    names = scope_names(who.organization_id)
     rules = live_rules(who.organization_id)
+    names = names_at(rules)
     page = pages.RulesPage(
         rows={
             severity: tuple(
@@ -174,7 +174,7 @@ def _errors(refused: Refused) -> dict[str, str]:
 
 def _scopes(chosen: str) -> list[tuple[str, str]]:
     """Return what a rule may be about; what is chosen already is among it, so that saving never moves a rule."""
-    names = scope_names(viewer().organization_id, is_live=True)
+    names = scope_names(viewer().organization_id)
     types = [(f"source_type:{kind}", f"Source type {kind}") for kind in sorted(SOURCE_TYPES)]
     offered = [
         ("organization", pages.WHOLE),

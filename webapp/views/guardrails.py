@@ -20,7 +20,7 @@ from webapp.page_models import homes
 from webapp.page_models.guardrails import HERE, GuardrailForm
 from webapp.page_models.settings_pages import FormPage, SettingsPage
 from webapp.pages import asked_fragment, respond, see
-from webapp.queries.scopes import home_names
+from webapp.queries.scopes import home_names, names_at
 from webapp.state import control_plane
 
 blueprint = Blueprint("guardrails", __name__)
@@ -40,7 +40,7 @@ def index() -> Response:
         "What is looked for in the texts of requests and answers.",
         HERE,
         utcnow(),
-        (pages.table_of(rows, home_names(who.organization_id), may),),
+        (pages.table_of(rows, names_at(rows), may),),
         actions=(("New guardrail", f"{HERE}/new", True),) if may["create"] else (),
     )
     return show_page(page)
@@ -140,10 +140,10 @@ def _known(type_name: str) -> str:
 def _form(
     type_name: str, values: dict[str, Any], row: Guardrail | None = None, version: str = ""
 ) -> GuardrailForm:
-    scopes = homes.options(home_names(viewer().organization_id, is_live=True))
+    scopes = homes.options(home_names(viewer().organization_id))
     if row is not None and homes.choice_of(row.scope, row.scope_id) not in dict(scopes):
         # What was archived since stays chosen, so that saving moves nothing.
-        names = home_names(viewer().organization_id)
+        names = names_at([row])
         label = homes.label(row.scope, row.scope_id, names)
         scopes.append((homes.choice_of(row.scope, row.scope_id), label))
     form = FormPage(

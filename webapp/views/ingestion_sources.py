@@ -11,7 +11,7 @@ from core.authoring import ingestion_sources as authoring
 from core.authoring.versions import version_of
 from core.clock import utcnow
 from core.fault import Fault, Refused
-from core.models import IngestionSource
+from core.models import IngestionSource, Team
 from core.secrets import Secret
 from webapp.access import requires, viewer
 from webapp.forms import Stale, sent_version, stale_of
@@ -25,7 +25,7 @@ from webapp.page_models.source_types import (
 )
 from webapp.page_models.sources_health import chips, health_of
 from webapp.pages import asked_fragment, respond, see
-from webapp.queries.scopes import shared_team_names, team_names
+from webapp.queries.scopes import shared_team_names
 from webapp.queries.sources import live_sources, source_of
 from webapp.state import control_plane
 
@@ -94,7 +94,7 @@ def show(source_id: str) -> Response:
         health=health_of(source, now),
         seen=activity.sources(now).get(source_id),
         events=activity.events_for_source(source_id, pages.EVENTS_SHOWN, before),
-        team_name=team_names(who.organization_id).get(source.team_id or "", ""),
+        team_name=_team_name(source.team_id),
         endpoint=_endpoint(source),
         may_manage=who.may("ingestionSources:manage"),
         is_first_page=before is None,
@@ -253,3 +253,8 @@ def _moment(text: str) -> datetime | None:
     except ValueError:
         abort(400)
     return moment if moment.tzinfo else abort(400)
+
+
+def _team_name(team_id: str | None) -> str:
+    team = Team.get_or_none(Team.id == team_id) if team_id else None
+    return "" if team is None else str(team.name)

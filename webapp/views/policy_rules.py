@@ -18,7 +18,7 @@ from webapp.page_models import policy_rules as pages
 from webapp.page_models.policy_rules import HERE, RulesForm
 from webapp.page_models.settings_pages import FormPage, SettingsPage
 from webapp.pages import asked_fragment, respond, see
-from webapp.queries.scopes import home_names
+from webapp.queries.scopes import home_names, names_at
 
 blueprint = Blueprint("policy_rules", __name__)
 _FRAGMENTS = ("drawer", "rules")
@@ -30,13 +30,13 @@ def index() -> Response:
     """Answer with the sets of rules."""
     who = viewer()
     may_manage = who.may("routingPolicies:manage")
-    names = home_names(who.organization_id)
+    found = authoring.all_of(who.organization_id)
     page = SettingsPage(
         "Policy rules",
         "Which tools, MCP servers, addresses and models calls may name.",
         HERE,
         utcnow(),
-        (pages.table_of(authoring.all_of(who.organization_id), names, may_manage),),
+        (pages.table_of(found, names_at(found), may_manage),),
         actions=(("New rules", f"{HERE}/new", True),) if may_manage else (),
         links=(("Test a request", f"{HERE}/test"),),
     )
@@ -107,12 +107,12 @@ def archive(set_id: str) -> Response:
 
 
 def _form(values: dict[str, Any], set_id: str = "", version: str = "") -> RulesForm:
-    scopes = homes.options(home_names(viewer().organization_id, is_live=True))
+    scopes = homes.options(home_names(viewer().organization_id))
     kept = str(values.get("applies_to", ""))
     if set_id and kept and kept not in dict(scopes):
         # What was archived since stays chosen, so that saving moves nothing.
-        scope, _, scope_id = kept.partition(":")
-        label = homes.label(scope, scope_id, home_names(viewer().organization_id))
+        row = authoring.find(viewer().organization_id, set_id)
+        label = homes.label(row.scope, row.scope_id, names_at([row]))
         scopes.append((kept, label))
     parts = pages.parts_of()
     fields = [*pages.fields_of(scopes), *(each for part in parts for each in part.fields)]

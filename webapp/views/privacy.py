@@ -39,15 +39,16 @@ def index() -> Response:
     """Answer with the mode and the rules; each can be changed by whoever holds what its scope asks for."""
     who = viewer()
     organization = organizations.find(who.organization_id)
-    labels = queries.labels(who.organization_id)
-    homes = queries.places(who.organization_id)
+    found = privacy.all_of(who.organization_id)
+    labels = queries.labels(who.organization_id, found)
+    homes = queries.places(who.organization_id, [row.scope_id for row in found])
     rows = [
         pages.rule_row(
             row,
             labels.get((row.scope, row.scope_id), "Something removed"),
             queries.may_rule_at(who, row.scope, row.scope_id, homes),
         )
-        for row in privacy.all_of(who.organization_id)
+        for row in found
     ]
     table = Table(
         "rules",

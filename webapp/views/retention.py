@@ -33,12 +33,13 @@ def index() -> Response:
     """Answer with the policies, and with what no policy changes."""
     who = viewer()
     may_manage = who.may("organization:manage")
-    labels = scopes.labels(who.organization_id)
+    found = retention.all_of(who.organization_id)
+    labels = scopes.labels(who.organization_id, found)
     rows = [
         pages.policy_row(
             row, labels.get((row.scope, row.scope_id), "Something removed"), may_manage
         )
-        for row in retention.all_of(who.organization_id)
+        for row in found
     ]
     table = Table(
         "policies",

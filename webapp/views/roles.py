@@ -226,7 +226,7 @@ def _binding_form(values: dict[str, Any]) -> FormPage:
     organization_id = viewer().organization_id
     places = [
         (f"{scope}:{scope_id}", label)
-        for (scope, scope_id), label in scope_names(organization_id, is_live=True).items()
+        for (scope, scope_id), label in scope_names(organization_id).items()
         if scope in ("team", "project")
     ]
     fields = (

@@ -21,7 +21,7 @@ from webapp.page_models.routing_policies import HERE, PolicyForm
 from webapp.page_models.settings_pages import FormPage, SettingsPage
 from webapp.pages import asked_fragment, respond, see
 from webapp.queries.routing import keys_by_policy, provider_names
-from webapp.queries.scopes import home_names
+from webapp.queries.scopes import home_names, names_at
 
 blueprint = Blueprint("routing_policies", __name__)
 _FRAGMENTS = ("drawer", "order")
@@ -39,9 +39,10 @@ def moved() -> AnyResponse:
 def index() -> Response:
     """Answer with the policies by scope."""
     who = viewer()
+    found = authoring.all_of(who.organization_id)
     tables = pages.tables_of(
-        authoring.all_of(who.organization_id),
-        home_names(who.organization_id),
+        found,
+        names_at(found),
         provider_names(who.organization_id),
         keys_by_policy(who.organization_id),
         who.may("routingPolicies:manage"),
@@ -137,7 +138,7 @@ def _row(policy_id: str) -> RoutingPolicy | None:
 
 
 def _scopes() -> list[tuple[str, str]]:
-    return homes.options(home_names(viewer().organization_id, is_live=True))
+    return homes.options(home_names(viewer().organization_id))
 
 
 def _form(
@@ -168,7 +169,7 @@ def _form(
 
 
 def _where(row: RoutingPolicy) -> str:
-    names = home_names(viewer().organization_id)
+    names = names_at([row])
     return f"Applies to: {homes.label(row.scope, row.scope_id, names)}"
 
 
@@ -203,7 +204,7 @@ def _show(made: PolicyForm, status: int = 200) -> Response:
 
 
 def _question(row: RoutingPolicy) -> FormPage:
-    names = home_names(viewer().organization_id)
+    names = names_at([row])
     where = homes.label(row.scope, row.scope_id, names)
     return FormPage(
         f"Archive {row.name}?",

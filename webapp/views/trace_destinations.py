@@ -21,7 +21,7 @@ from webapp.page_models import trace_destinations as pages
 from webapp.page_models.settings_pages import FormPage, SettingsPage
 from webapp.page_models.trace_destinations import HERE, TriedPage
 from webapp.pages import asked_fragment, respond, see
-from webapp.queries.scopes import home_names
+from webapp.queries.scopes import home_names, names_at
 from webapp.queries.trace_destinations import live_destinations, waiting_spans
 from webapp.state import control_plane
 from webapp.trials import try_trace_destination
@@ -35,9 +35,10 @@ def index() -> Response:
     """Answer with the destinations and how they do."""
     who, now = viewer(), utcnow()
     may_manage = who.may("organization:manage")
+    found = live_destinations(who.organization_id)
     table = pages.table_of(
-        live_destinations(who.organization_id),
-        home_names(who.organization_id),
+        found,
+        names_at(found),
         waiting_spans(who.organization_id),
         now,
         may_manage,
@@ -136,7 +137,7 @@ def archive(destination_id: str) -> Response:
 def _form(
     values: dict[str, Any], row: TraceDestination | None = None, version: str = ""
 ) -> FormPage:
-    names = home_names(viewer().organization_id, is_live=row is None)
+    names = names_at([row]) if row else home_names(viewer().organization_id)
     return FormPage(
         f"Edit {row.name}" if row else "Add a trace destination",
         f"{HERE}/{row.id}/edit" if row else HERE,
