@@ -5,6 +5,7 @@ from typing import Any
 from cli.apply.privacy import PRIVACY_RULE, RETENTION_POLICY, scope_of
 from cli.apply.traces import TRACE_DESTINATION
 from core.authoring import privacy, retention
+from core.authoring.governance_project import KIND as HIDDEN
 from core.models import (
     AnomalyRule,
     Budget,
@@ -64,6 +65,8 @@ def find(organization_id: str, kind: str, name: str) -> Any:
     query = model.select().where(
         model.organization_id == organization_id, getattr(model, column) == name
     )
+    if model is Project:
+        query = query.where(Project.kind != HIDDEN)
     if model is VirtualKey:
         query = query.where(VirtualKey.status != "revoked")
     elif hasattr(model, "archived_at"):

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from core.authoring.actor import Actor
+from core.authoring.governance_project import ensure_governance_project
 from core.authoring.names import taken_error
 from core.authoring.record import Target, audited, change, snapshot
 from core.authoring.rehashing import rehashed
@@ -56,6 +57,7 @@ def create(
         )
         target = Target("governance.ingestion_source.created", "ingestion_source", row.id)
         audited(actor, target, now, after=snapshot(row))
+        ensure_governance_project(actor, now)
     return row, secret
 
 

@@ -13,7 +13,7 @@ from core.ids import new_id
 from core.models import Project, VirtualKey
 
 KIND = "application"
-"""What people create; the other kind, internal_governance, is made by the programs and shown nowhere."""
+"""What people create; the other kind, of ``governance_project``, is made by the programs and shown nowhere."""
 
 
 def create(
@@ -129,10 +129,11 @@ def _announce_keys(project: Project, now: datetime) -> None:
 
 
 def find(organization_id: str, project_id: str) -> Project:
-    """Return a project of this organisation that is not archived. Raises Refused(NOT_FOUND)."""
+    """Return a project of this organisation that is not archived, nor hidden. Raises Refused(NOT_FOUND)."""
     row = Project.get_or_none(
         Project.id == project_id,
         Project.organization_id == organization_id,
+        Project.kind == KIND,
         Project.archived_at.is_null(),
     )
     if row is None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from core.authoring.governance_project import KIND as HIDDEN
 from core.authoring.validation import Complaints
 from core.models import IngestionSource, Member, Project, Team, VirtualKey
 from rules.source_types import SOURCE_TYPES
@@ -42,7 +43,8 @@ def scope_error(organization_id: str, scope: str, scope_id: str) -> str:
     found = model.get_or_none(
         model.id == scope_id, model.organization_id == organization_id, model.archived_at.is_null()
     )
-    return f"There is no such {what}." if found is None else ""
+    is_hidden = scope == "project" and found is not None and found.kind == HIDDEN
+    return f"There is no such {what}." if found is None or is_hidden else ""
 
 
 def _principal_error(organization_id: str, user_id: str) -> str:

@@ -5,6 +5,7 @@ from datetime import datetime
 from core.authoring import bindings, versions
 from core.authoring.actor import Actor
 from core.authoring.departments import department_error
+from core.authoring.governance_project import KIND as HIDDEN
 from core.authoring.record import Target, audited, change, snapshot
 from core.authoring.validation import Complaints, name_error, not_found, slug_error
 from core.fault import Fault, Refused
@@ -77,7 +78,10 @@ def archive(actor: Actor, team_id: str, now: datetime) -> Team:
     with change():
         row = find(actor.organization_id, team_id)
         refuse_personal(row)
-        holds = Project.select().where(Project.team_id == row.id, Project.archived_at.is_null())
+        # The hidden project of governance may stay where it is.
+        holds = Project.select().where(
+            Project.team_id == row.id, Project.archived_at.is_null(), Project.kind != HIDDEN
+        )
         if holds.exists():
             raise Refused(Fault.CONFLICT, "Archive the team's projects or move them first.")
         before = snapshot(row)

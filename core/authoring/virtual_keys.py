@@ -7,6 +7,7 @@ from typing import Any
 
 from core.authoring import budgets, key_config, search_words
 from core.authoring.actor import Actor
+from core.authoring.governance_project import KIND as HIDDEN
 from core.authoring.record import Target, announced, audited, change, snapshot
 from core.authoring.rehashing import rehashed
 from core.authoring.validation import Complaints, description_error, name_error, not_found
@@ -316,6 +317,7 @@ def _project_error(organization_id: str, new: NewVirtualKey) -> str:
     project = Project.get_or_none(
         Project.id == new.project_id,
         Project.organization_id == organization_id,
+        Project.kind != HIDDEN,
         Project.archived_at.is_null(),
     )
     if project is None:

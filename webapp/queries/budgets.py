@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from core.authoring.governance_project import KIND as HIDDEN
 from core.models import Budget, BudgetIncrease, Member, Project, Provider, Team, User, VirtualKey
 from rules.permissions import Reach
 from webapp.queries.keyset import At, By, Part, part_of
@@ -120,6 +121,7 @@ def scope_choices(organization_id: str) -> tuple[list[tuple[str, str]], bool]:
         Project.organization_id == organization_id,
         Project.archived_at.is_null(),
         ~Project.is_personal,
+        Project.kind != HIDDEN,
     )
     keys = VirtualKey.select(VirtualKey.id, VirtualKey.name).where(
         VirtualKey.organization_id == organization_id, VirtualKey.status != "revoked"

@@ -36,7 +36,11 @@ def teams_page(organization_id: str, within: Reach, search: str, at: At) -> Part
     )
     projects = (
         Project.select(fn.COUNT(Project.id))
-        .where(Project.team_id == Team.id, Project.archived_at.is_null())
+        .where(
+            Project.team_id == Team.id,
+            Project.archived_at.is_null(),
+            Project.kind == SHARED_PROJECT,
+        )
         .alias("projects")
     )
     query = Team.select(Team, people, projects).where(
@@ -73,7 +77,11 @@ def projects_page(organization_id: str, within: Reach, search: str, at: At) -> P
 
 def projects_of(team_id: str) -> list[Project]:
     """Return a team's projects by name."""
-    rows = Project.select().where(Project.team_id == team_id, Project.archived_at.is_null())
+    rows = Project.select().where(
+        Project.team_id == team_id,
+        Project.archived_at.is_null(),
+        Project.kind == SHARED_PROJECT,
+    )
     return list(rows.order_by(Project.name))
 
 

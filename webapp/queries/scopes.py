@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from core.authoring.governance_project import KIND as HIDDEN
 from core.bulk import among
 from core.models import Department, IngestionSource, Project, Team
 
@@ -61,6 +62,8 @@ def scope_names(organization_id: str) -> dict[tuple[str, str], str]:
         )
         if "is_personal" in model._meta.fields:
             rows = rows.where(~model._meta.fields["is_personal"])
+        if model is Project:
+            rows = rows.where(Project.kind != HIDDEN)
         for row in rows.order_by(model.name):
             found[scope, row.id] = f"{scope.capitalize()} {row.name}"
     return found

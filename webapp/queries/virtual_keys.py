@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from core.authoring.governance_project import KIND as HIDDEN
 from core.authoring.guardrails import all_of as guardrails_of
 from core.authoring.routing_policies import all_of as policies_of
 from core.models import Member, Project, Provider, User, VirtualKey
@@ -92,7 +93,9 @@ def project_choices(viewer: Viewer, permission: str) -> list[tuple[str, str]]:
     """Return the shared projects in which somebody holds a permission, and their own workspace."""
     within = viewer.reach(permission)
     rows = Project.select(Project.id, Project.name, Project.is_personal).where(
-        Project.organization_id == viewer.organization_id, Project.archived_at.is_null()
+        Project.organization_id == viewer.organization_id,
+        Project.archived_at.is_null(),
+        Project.kind != HIDDEN,
     )
     is_own = Project.owner_user_id == viewer.user_id
     rows = rows.where(~Project.is_personal | is_own)

@@ -29,7 +29,7 @@ PAGES = (
     (f"{SOURCES}/new", 4, {"drawer": 2}),
     (f"{SOURCES}/{{source}}", 5, {"source": 3}),
     (f"{SOURCES}/{{source}}/edit", 5, {"drawer": 3}),
-    (RULES, 7, {"rules": 5}),
+    (RULES, 8, {"rules": 6}),
     (f"{RULES}/new", 6, {"drawer": 4}),
     (f"{RULES}/{{rule}}/edit", 8, {"drawer": 6}),
     ("/governance/anomalies", 5, {"anomalies": 3}),
