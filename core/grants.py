@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from peewee import JOIN
@@ -79,7 +80,8 @@ def _team_grants(organization_id: str, user_id: str, role: str) -> Iterable[Gran
     for team_id, team_role, is_personal, custom in found:
         # Somebody external keeps their workspace, and only looks at it.
         held = VIEWER if role == EXTERNAL and is_personal else team_role
-        yield bound_grant(held, custom or (), Place(team_id))
+        granted = bound_grant(held, custom or (), Place(team_id))
+        yield replace(granted, is_own=True) if is_personal else granted
 
 
 def _bindings(organization_id: str, is_theirs: Any) -> Grants:

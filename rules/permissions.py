@@ -6,7 +6,7 @@ Pure: who is bound to what is looked up elsewhere and handed in.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 ADMIN = "admin"
 MEMBER = "member"
@@ -140,6 +140,8 @@ class Grant:
 
     permissions: frozenset[str]
     place: Place = EVERYWHERE
+    is_own: bool = False
+    """It comes with somebody's own workspace."""
 
 
 Grants = tuple[Grant, ...]
@@ -187,6 +189,11 @@ def holds_somewhere(grants: Grants, permission: str) -> bool:
     return any(wanted in grant.permissions for grant in grants)
 
 
+def holds_with_others(grants: Grants, permission: str) -> bool:
+    """Say whether a permission is held at any place but somebody's own workspace."""
+    return holds_somewhere(tuple(grant for grant in grants if not grant.is_own), permission)
+
+
 def reach(grants: Grants, permission: str) -> Reach:
     """Return where a permission is held, for narrowing a list to it."""
     wanted = canonical(permission)
@@ -201,7 +208,7 @@ def reach(grants: Grants, permission: str) -> Reach:
 def narrowed(grants: Grants, to: Grants) -> Grants:
     """Return what both sets of grants hold: an API key never does more than its owner."""
     both = (
-        Grant(one.permissions & other.permissions, place)
+        Grant(one.permissions & other.permissions, place, one.is_own or other.is_own)
         for one in grants
         for other in to
         if (place := _narrower(one.place, other.place)) is not None
@@ -211,7 +218,7 @@ def narrowed(grants: Grants, to: Grants) -> Grants:
 
 def masked(grants: Grants, permissions: frozenset[str]) -> Grants:
     """Return grants with nothing left in them but the permissions named."""
-    kept = (Grant(grant.permissions & permissions, grant.place) for grant in grants)
+    kept = (replace(grant, permissions=grant.permissions & permissions) for grant in grants)
     return tuple(grant for grant in kept if grant.permissions)
 
 

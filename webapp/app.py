@@ -60,5 +60,6 @@ def current_shell() -> Shell:
         may=person.may,
         csrf_token=csrf_token(),
         may_somewhere=person.may_somewhere,
+        may_with_others=person.may_with_others,
         has_gateway=state.settings.flag(GATEWAY_MENU_FLAG),
     )

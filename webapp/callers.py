@@ -24,7 +24,16 @@ from core.grants import (
 )
 from core.models import ApiKey, Member, Organization, ServiceAccount, User
 from core.secrets import Secret
-from rules.permissions import EVERYWHERE, Grants, Place, Reach, holds, holds_somewhere, reach
+from rules.permissions import (
+    EVERYWHERE,
+    Grants,
+    Place,
+    Reach,
+    holds,
+    holds_somewhere,
+    holds_with_others,
+    reach,
+)
 from webapp.security import client_ip
 from webapp.state import control_plane
 
@@ -68,6 +77,10 @@ class Viewer:
     def may_somewhere(self, permission: str) -> bool:
         """Say whether a permission is held at any place, so that a list has something to show."""
         return holds_somewhere(self.grants, permission)
+
+    def may_with_others(self, permission: str) -> bool:
+        """Say whether a permission is held anywhere but in one's own workspace: whether its pages are of any use."""
+        return holds_with_others(self.grants, permission)
 
     def reach(self, permission: str) -> Reach:
         """Return where a permission is held, for narrowing a list."""

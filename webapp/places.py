@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from core.authoring import budgets, increases, privacy, projects, teams, virtual_keys
+from core.authoring import (
+    budgets,
+    guardrails,
+    increases,
+    policy_rule_sets,
+    privacy,
+    projects,
+    routing_policies,
+    teams,
+    virtual_keys,
+)
 from core.models import Budget, Project, VirtualKey
 from rules.permissions import EVERYWHERE, Place
 
@@ -42,6 +52,28 @@ def increase_place(organization_id: str, arguments: Mapping[str, Any]) -> Place:
 def privacy_rule_place(organization_id: str, arguments: Mapping[str, Any]) -> Place:
     """Return the place of the scope that a privacy rule stands at. Raises Refused(NOT_FOUND)."""
     row = privacy.find(organization_id, arguments["rule_id"])
+    return _home(row)
+
+
+def guardrail_place(organization_id: str, arguments: Mapping[str, Any]) -> Place:
+    """Return the place of the scope that a guardrail stands at. Raises Refused(NOT_FOUND)."""
+    return _home(guardrails.find(organization_id, arguments["guardrail_id"]))
+
+
+def rule_set_place(organization_id: str, arguments: Mapping[str, Any]) -> Place:
+    """Return the place of the scope that policy rules stand at. Raises Refused(NOT_FOUND)."""
+    set_id = arguments.get("set_id") or arguments["policy_rule_set_id"]
+    return _home(policy_rule_sets.find(organization_id, set_id))
+
+
+def routing_policy_place(organization_id: str, arguments: Mapping[str, Any]) -> Place:
+    """Return the place of the scope that a routing policy stands at. Raises Refused(NOT_FOUND)."""
+    policy_id = arguments.get("policy_id") or arguments["routing_policy_id"]
+    return _home(routing_policies.find(organization_id, policy_id))
+
+
+def _home(row: Any) -> Place:
+    """Return where a permission over a row's scope must be held; over a project that is gone, everywhere."""
     if row.scope == "project":
         project = Project.get_or_none(Project.id == row.scope_id)
         return EVERYWHERE if project is None else Place(project.team_id, project.id)

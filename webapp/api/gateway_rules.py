@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -14,13 +15,29 @@ from core.authoring import (
     routing_policies,
     trace_destinations,
 )
+from core.authoring.actor import Actor
 from core.models import CacheRule, Guardrail, PolicyRuleSet, RoutingPolicy, TraceDestination
+from webapp.api.endpoint import Call
 from webapp.api.resource import Permissions, Resource
 from webapp.api.shared import DATES, GATEWAY, SEEN_AND_MANAGED
+from webapp.places import guardrail_place, routing_policy_place, rule_set_place
+from webapp.queries.ruled import refuse_at, within_reach
 
 _SCOPED = {"id": str, "name": str, "description": str, "scope": str, "scope_id": str}
 Priority = Annotated[int, msgspec.Meta(ge=-1_000_000, le=1_000_000)]
 Rules = dict[str, Any]
+
+
+def _within(permission: str) -> Callable[[Call, Any], Any]:
+    """Return what narrows a list to rows that stand where the caller holds a permission."""
+    return lambda call, rows: rows.where(within_reach(rows.model, call.viewer.reach(permission)))
+
+
+def _judged(call: Call, permission: str, new: Any) -> Actor:
+    """Return the caller as an actor. Raises Refused unless they hold a permission where a rule shall stand."""
+    refuse_at(call.viewer, permission, new.scope, new.scope_id)
+    return call.actor
+
 
 CACHE_RULES = Resource(
     noun="cache rule",
@@ -69,9 +86,19 @@ GUARDRAILS = Resource(
         **DATES,
     },
     find=guardrails.find,
-    make=lambda call, new: guardrails.create(call.actor, new, call.plane.sealer, call.now),
+    at=guardrail_place,
+    within=_within("gatewayGuardrails:view"),
+    made_anywhere=True,
+    make=lambda call, new: guardrails.create(
+        _judged(call, "gatewayGuardrails:create", new), new, call.plane.sealer, call.now
+    ),
     alter=lambda call, row, new: guardrails.update(
-        call.actor, row.id, new, call.plane.sealer, call.now, call.expected
+        _judged(call, "gatewayGuardrails:update", new),
+        row.id,
+        new,
+        call.plane.sealer,
+        call.now,
+        call.expected,
     ),
     end=lambda call, row_id: guardrails.archive(call.actor, row_id, call.now),
 )
@@ -85,9 +112,14 @@ POLICY_RULE_SETS = Resource(
     takes=policy_rule_sets.NewPolicyRuleSet,
     shown={**_SCOPED, "rules": Rules, "enabled": bool, **DATES},
     find=policy_rule_sets.find,
-    make=lambda call, new: policy_rule_sets.create(call.actor, new, call.now),
+    at=rule_set_place,
+    within=_within("routingPolicies:view"),
+    made_anywhere=True,
+    make=lambda call, new: policy_rule_sets.create(
+        _judged(call, "routingPolicies:manage", new), new, call.now
+    ),
     alter=lambda call, row, new: policy_rule_sets.update(
-        call.actor, row.id, new, call.now, call.expected
+        _judged(call, "routingPolicies:manage", new), row.id, new, call.now, call.expected
     ),
     end=lambda call, row_id: policy_rule_sets.archive(call.actor, row_id, call.now),
 )
@@ -109,9 +141,14 @@ ROUTING_POLICIES = Resource(
         **DATES,
     },
     find=routing_policies.find,
-    make=lambda call, new: routing_policies.create(call.actor, new, call.now),
+    at=routing_policy_place,
+    within=_within("routingPolicies:view"),
+    made_anywhere=True,
+    make=lambda call, new: routing_policies.create(
+        _judged(call, "routingPolicies:manage", new), new, call.now
+    ),
     alter=lambda call, row, new: routing_policies.update(
-        call.actor, row.id, new, call.now, call.expected
+        _judged(call, "routingPolicies:manage", new), row.id, new, call.now, call.expected
     ),
     end=lambda call, row_id: routing_policies.archive(call.actor, row_id, call.now),
 )

@@ -139,7 +139,7 @@ class FoundOut(msgspec.Struct, kw_only=True):
     outcome: str
 
 
-@TRYING.post("/guardrails/try", "gatewayGuardrails:view")
+@TRYING.post("/guardrails/try", "gatewayGuardrails:view", anywhere=True)
 def try_guardrail(call: Call, body: TriedGuardrail) -> FoundOut:
     """Look for what a guardrail finds in a text; an evaluator is asked by the gateway alone."""
     if body.type not in TYPES or body.type == EVALUATOR:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -162,8 +162,11 @@ class Found:
     outcome: str
 
 
-def table_of(rows: Sequence[Guardrail], names: homes.Names, may: Mapping[str, bool]) -> Table:
-    """Return the table of guardrails; ``may`` has update and delete."""
+May = Callable[[str, Guardrail], bool]
+
+
+def table_of(rows: Sequence[Guardrail], names: homes.Names, may: May) -> Table:
+    """Return the table of guardrails; ``may`` says who may update and delete each."""
     return Table(
         "guardrails",
         "Guardrails",
@@ -177,7 +180,7 @@ def table_of(rows: Sequence[Guardrail], names: homes.Names, may: Mapping[str, bo
     )
 
 
-def _row(row: Guardrail, where: str, may: Mapping[str, bool]) -> Row:
+def _row(row: Guardrail, where: str, may: May) -> Row:
     path = f"{HERE}/{row.id}"
     archive = Action(
         "archive",
@@ -203,7 +206,7 @@ def _row(row: Guardrail, where: str, may: Mapping[str, bool]) -> Row:
         ),
         Cell("Passes" if row.on_failure == "fail_open" else "Refuses"),
     )
-    actions = (*([edit] if may["update"] else []), *([archive] if may["delete"] else []))
+    actions = (*([edit] if may("update", row) else []), *([archive] if may("delete", row) else []))
     return Row(row.id, cells, actions, is_off=not row.enabled)
 
 

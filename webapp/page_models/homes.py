@@ -21,9 +21,10 @@ def chosen(value: str, organization_id: str) -> tuple[str, str]:
     return scope, organization_id if scope == ORGANIZATION else scope_id
 
 
-def options(names: Names) -> list[tuple[str, str]]:
-    """Return the choices: the organisation, then what ``names`` holds, in its order."""
-    return [(ORGANIZATION, WHOLE), *((choice_of(*key), label) for key, label in names.items())]
+def options(names: Names, has_whole: bool = True) -> list[tuple[str, str]]:
+    """Return the choices: the organisation, where it may be chosen, then what ``names`` holds, in its order."""
+    whole = [(ORGANIZATION, WHOLE)] if has_whole else []
+    return [*whole, *((choice_of(*key), label) for key, label in names.items())]
 
 
 def label(scope: str, scope_id: str, names: Names) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,14 +57,16 @@ class RulesForm:
         return [each for each in self.form.fields if each.name not in own]
 
 
-def table_of(rows: Sequence[PolicyRuleSet], names: homes.Names, may_manage: bool) -> Table:
+def table_of(
+    rows: Sequence[PolicyRuleSet], names: homes.Names, may_manage: Callable[[PolicyRuleSet], bool]
+) -> Table:
     """Return the table of rule sets."""
     return Table(
         "policy-rules",
         "Policy rules",
         COLUMNS,
         [
-            _row(row, homes.label(row.scope, row.scope_id, names), may_manage)
+            _row(row, homes.label(row.scope, row.scope_id, names), may_manage(row))
             for row in sorted(rows, key=lambda one: one.name.lower())
         ],
         "No rules yet: calls may name any tool, server, address and model.",

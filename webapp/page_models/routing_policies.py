@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,21 +57,28 @@ def tables_of(
     names: homes.Names,
     providers: Mapping[str, str],
     keys: Mapping[str, int],
-    may_manage: bool,
+    may_manage: Callable[[RoutingPolicy], bool],
+    may_add: Collection[str],
 ) -> list[Table]:
-    """Return a table for each scope, the widest first."""
+    """Return a table for each scope, the widest first; ``may_add`` are the scopes where more may be made."""
     return [
         Table(
             scope,
             title,
             COLUMNS,
             [
-                _row(row, homes.label(row.scope, row.scope_id, names), providers, keys, may_manage)
+                _row(
+                    row,
+                    homes.label(row.scope, row.scope_id, names),
+                    providers,
+                    keys,
+                    may_manage(row),
+                )
                 for row in rows
                 if row.scope == scope
             ],
             empty,
-            add=("New policy", f"{HERE}/new?scope={scope}") if may_manage else None,
+            add=("New policy", f"{HERE}/new?scope={scope}") if scope in may_add else None,
         )
         for scope, (title, empty) in _TITLES.items()
     ]

@@ -18,7 +18,8 @@ class NavEntry:
     icon: str
     permission: str
     covers: tuple[str, ...] = ()
-    anywhere: bool = False
+    anywhere: bool | None = False
+    """Whether holding the permission anywhere is enough; None: anywhere but in one's own workspace."""
     """Whether holding the permission somewhere is enough to show it."""
 
     def is_current(self, path: str) -> bool:
@@ -40,7 +41,7 @@ class NavSection:
     is_gateway: bool = False
 
 
-# Address, label, permission, whether holding it anywhere is enough.
+# Address, label, permission, whether holding it anywhere is enough; None: anywhere but in one's own workspace.
 SETTINGS_TABS = (
     ("/settings/members", "Members", "organization:manage", False),
     ("/settings/groups", "Groups", "organization:manage", False),
@@ -59,9 +60,9 @@ SETTINGS_TABS = (
 GATEWAY_TABS = (
     ("/settings/virtual-keys", "Virtual keys", "virtualKeys:view", True),
     ("/settings/providers", "Providers", "modelProviders:view", False),
-    ("/settings/routing-policies", "Routing policies", "routingPolicies:view", False),
-    ("/settings/policy-rules", "Policy rules", "routingPolicies:view", False),
-    ("/settings/guardrails", "Guardrails", "gatewayGuardrails:view", False),
+    ("/settings/routing-policies", "Routing policies", "routingPolicies:view", None),
+    ("/settings/policy-rules", "Policy rules", "routingPolicies:view", None),
+    ("/settings/guardrails", "Guardrails", "gatewayGuardrails:view", None),
     ("/settings/cache-rules", "Cache rules", "gatewayCacheRules:view", False),
     ("/settings/trace-destinations", "Trace destinations", "organization:view", False),
 )
@@ -101,10 +102,26 @@ SECTIONS = (
             NavEntry("Providers", "/settings/providers", "plug", "modelProviders:view"),
             NavEntry("Budgets", "/gateway/budgets", "bucket", "gatewayBudgets:view", anywhere=True),
             NavEntry(
-                "Routing policies", "/settings/routing-policies", "route", "routingPolicies:view"
+                "Routing policies",
+                "/settings/routing-policies",
+                "route",
+                "routingPolicies:view",
+                anywhere=None,
             ),
-            NavEntry("Policy rules", "/settings/policy-rules", "check", "routingPolicies:view"),
-            NavEntry("Guardrails", "/settings/guardrails", "eye", "gatewayGuardrails:view"),
+            NavEntry(
+                "Policy rules",
+                "/settings/policy-rules",
+                "check",
+                "routingPolicies:view",
+                anywhere=None,
+            ),
+            NavEntry(
+                "Guardrails",
+                "/settings/guardrails",
+                "eye",
+                "gatewayGuardrails:view",
+                anywhere=None,
+            ),
             NavEntry("Cache rules", "/settings/cache-rules", "pull", "gatewayCacheRules:view"),
             NavEntry(
                 "Trace destinations", "/settings/trace-destinations", "pulse", "organization:view"
@@ -146,6 +163,7 @@ class Shell:
     csrf_token: str
     sign_out_path: str = "/sign-out"
     may_somewhere: Callable[[str], bool] = lambda _: False
+    may_with_others: Callable[[str], bool] = lambda _: False
     has_gateway: bool = True
 
     @classmethod
@@ -177,10 +195,15 @@ class Shell:
             for address, label, permission, anywhere in (
                 GATEWAY_TABS if is_gateway else SETTINGS_TABS
             )
-            if (self.may_somewhere if anywhere else self.may)(permission)
+            if self._may(permission, anywhere)
         ]
 
     def _shows(self, entry: NavEntry) -> bool:
         if not entry.permission:
             return bool(self.user_name)
-        return (self.may_somewhere if entry.anywhere else self.may)(entry.permission)
+        return self._may(entry.permission, entry.anywhere)
+
+    def _may(self, permission: str, anywhere: bool | None) -> bool:
+        if anywhere is None:
+            return self.may_with_others(permission)
+        return (self.may_somewhere if anywhere else self.may)(permission)

@@ -20,34 +20,43 @@ from webapp.page_models import homes
 from webapp.page_models.guardrails import HERE, GuardrailForm
 from webapp.page_models.settings_pages import FormPage, SettingsPage
 from webapp.pages import asked_fragment, respond, see
-from webapp.queries.scopes import home_names, names_at
+from webapp.places import guardrail_place
+from webapp.queries.ruled import choices_for, judge, refuse_at
+from webapp.queries.scopes import names_at
 from webapp.state import control_plane
 
 blueprint = Blueprint("guardrails", __name__)
 _FIRST = "secrets"
+VIEW, CREATE = "gatewayGuardrails:view", "gatewayGuardrails:create"
+UPDATE, DELETE = "gatewayGuardrails:update", "gatewayGuardrails:delete"
 _FRAGMENTS = ("drawer", "tried")
 
 
 @blueprint.get(HERE)
-@requires("gatewayGuardrails:view")
+@requires(VIEW, anywhere=True)
 def index() -> Response:
     """Answer with the guardrails."""
     who = viewer()
-    may = {verb: who.may(f"gatewayGuardrails:{verb}") for verb in ("create", "update", "delete")}
-    rows = authoring.all_of(who.organization_id)
+    found = authoring.all_of(who.organization_id)
+    may = judge(who, found)
+    rows = [row for row in found if may(VIEW, row)]
     page = SettingsPage(
         "Guardrails",
         "What is looked for in the texts of requests and answers.",
         HERE,
         utcnow(),
-        (pages.table_of(rows, names_at(rows), may),),
-        actions=(("New guardrail", f"{HERE}/new", True),) if may["create"] else (),
+        (
+            pages.table_of(
+                rows, names_at(rows), lambda verb, row: may(f"gatewayGuardrails:{verb}", row)
+            ),
+        ),
+        actions=(("New guardrail", f"{HERE}/new", True),) if who.may_somewhere(CREATE) else (),
     )
     return show_page(page)
 
 
 @blueprint.get(f"{HERE}/new")
-@requires("gatewayGuardrails:create")
+@requires(CREATE, anywhere=True)
 def compose() -> Response:
     """Answer with the composer for a type; another type has other controls."""
     type_name = _known(request.args.get("type", _FIRST))
@@ -56,12 +65,13 @@ def compose() -> Response:
 
 
 @blueprint.post(HERE)
-@requires("gatewayGuardrails:create")
+@requires(CREATE, anywhere=True)
 def create() -> Response:
     """Create a guardrail."""
     made, new = _typed(_known(request.form.get("type", "")))
     if made.form.errors:
         return _show(made, 422)
+    refuse_at(viewer(), CREATE, new.scope, new.scope_id)
     try:
         row = authoring.create(viewer().actor(), new, control_plane().sealer, utcnow())
     except Refused as refused:
@@ -71,11 +81,13 @@ def create() -> Response:
 
 
 @blueprint.post(f"{HERE}/try")
-@requires("gatewayGuardrails:view")
+@requires(VIEW, anywhere=True)
 def try_text() -> Response:
     """Answer with what the guardrail, as it stands in the form, finds in a text; nothing is saved or asked."""
     guardrail_id = request.form.get("guardrail_id", "")
     row = authoring.find(viewer().organization_id, guardrail_id) if guardrail_id else None
+    if row is not None:
+        refuse_at(viewer(), VIEW, row.scope, row.scope_id)
     made, new = _typed(row.type if row else _known(request.form.get("type", "")), row)
     sample = request.form.get("sample", "")[: pages.SAMPLE_CHARACTERS]
     made = replace(made, sample=sample)
@@ -98,7 +110,7 @@ def try_text() -> Response:
 
 
 @blueprint.get(f"{HERE}/<guardrail_id>/edit")
-@requires("gatewayGuardrails:update")
+@requires(UPDATE, at=guardrail_place)
 def edit(guardrail_id: str) -> Response:
     """Answer with the form over a guardrail."""
     row = authoring.find(viewer().organization_id, guardrail_id)
@@ -106,7 +118,7 @@ def edit(guardrail_id: str) -> Response:
 
 
 @blueprint.post(f"{HERE}/<guardrail_id>/edit")
-@requires("gatewayGuardrails:update")
+@requires(UPDATE, at=guardrail_place)
 def update(guardrail_id: str) -> Response:
     """Change a guardrail; an empty secret keeps the one there is."""
     actor = viewer().actor()
@@ -114,6 +126,7 @@ def update(guardrail_id: str) -> Response:
     made, new = _typed(row.type, row)
     if made.form.errors:
         return _show(made, 422)
+    refuse_at(viewer(), UPDATE, new.scope, new.scope_id)
     stays = row.is_operator_address and new.settings.get("url") == row.settings.get("url")
     wanted = replace(new, is_operator_address=stays)
     try:
@@ -125,7 +138,7 @@ def update(guardrail_id: str) -> Response:
 
 
 @blueprint.post(f"{HERE}/<guardrail_id>/archive")
-@requires("gatewayGuardrails:delete")
+@requires(DELETE, at=guardrail_place)
 def archive(guardrail_id: str) -> Response:
     """End a guardrail."""
     row = authoring.archive(viewer().actor(), guardrail_id, utcnow())
@@ -140,7 +153,8 @@ def _known(type_name: str) -> str:
 def _form(
     type_name: str, values: dict[str, Any], row: Guardrail | None = None, version: str = ""
 ) -> GuardrailForm:
-    scopes = homes.options(home_names(viewer().organization_id))
+    permission = UPDATE if row else CREATE
+    scopes = homes.options(choices_for(viewer(), permission), viewer().may(permission))
     if row is not None and homes.choice_of(row.scope, row.scope_id) not in dict(scopes):
         # What was archived since stays chosen, so that saving moves nothing.
         names = names_at([row])

@@ -18,59 +18,64 @@ from webapp.page_models import policy_rules as pages
 from webapp.page_models.policy_rules import HERE, RulesForm
 from webapp.page_models.settings_pages import FormPage, SettingsPage
 from webapp.pages import asked_fragment, respond, see
-from webapp.queries.scopes import home_names, names_at
+from webapp.places import rule_set_place
+from webapp.queries.ruled import choices_for, judge, refuse_at
+from webapp.queries.scopes import names_at
 
 blueprint = Blueprint("policy_rules", __name__)
 _FRAGMENTS = ("drawer", "rules")
+VIEW, MANAGE = "routingPolicies:view", "routingPolicies:manage"
 
 
 @blueprint.get(HERE)
-@requires("routingPolicies:view")
+@requires(VIEW, anywhere=True)
 def index() -> Response:
     """Answer with the sets of rules."""
     who = viewer()
-    may_manage = who.may("routingPolicies:manage")
     found = authoring.all_of(who.organization_id)
+    may = judge(who, found)
+    rows = [row for row in found if may(VIEW, row)]
     page = SettingsPage(
         "Policy rules",
         "Which tools, MCP servers, addresses and models calls may name.",
         HERE,
         utcnow(),
-        (pages.table_of(found, names_at(found), may_manage),),
-        actions=(("New rules", f"{HERE}/new", True),) if may_manage else (),
-        links=(("Test a request", f"{HERE}/test"),),
+        (pages.table_of(rows, names_at(rows), lambda row: may(MANAGE, row)),),
+        actions=(("New rules", f"{HERE}/new", True),) if who.may_somewhere(MANAGE) else (),
+        links=(("Test a request", f"{HERE}/test"),) if who.may(VIEW) else (),
     )
     return show_page(page)
 
 
 @blueprint.get(f"{HERE}/new")
-@requires("routingPolicies:manage")
+@requires(MANAGE, anywhere=True)
 def compose() -> Response:
     """Answer with the empty composer."""
     return _show(_form({"applies_to": homes.ORGANIZATION, "enabled": True}))
 
 
 @blueprint.post(f"{HERE}/fill")
-@requires("routingPolicies:manage")
+@requires(MANAGE, anywhere=True)
 def fill() -> Response:
     """Answer with the form after a preset was put into it; nothing is saved."""
     set_id = request.form.get("set_id", "")
     if set_id:
-        authoring.find(viewer().organization_id, set_id)
+        row = authoring.find(viewer().organization_id, set_id)
+        refuse_at(viewer(), MANAGE, row.scope, row.scope_id)
     made = _typed(set_id)
     values = pages.filled(made.form.values, request.args.get("preset", ""))
     return _show(replace(made, form=replace(made.form, values=values)))
 
 
 @blueprint.post(HERE)
-@requires("routingPolicies:manage")
+@requires(MANAGE, anywhere=True)
 def create() -> Response:
     """Create a set of rules."""
     return _save(_typed(""), "")
 
 
 @blueprint.get(f"{HERE}/<set_id>/edit")
-@requires("routingPolicies:manage")
+@requires(MANAGE, at=rule_set_place)
 def edit(set_id: str) -> Response:
     """Answer with the form over a set of rules."""
     row = authoring.find(viewer().organization_id, set_id)
@@ -78,7 +83,7 @@ def edit(set_id: str) -> Response:
 
 
 @blueprint.post(f"{HERE}/<set_id>/edit")
-@requires("routingPolicies:manage")
+@requires(MANAGE, at=rule_set_place)
 def update(set_id: str) -> Response:
     """Change a set of rules."""
     authoring.find(viewer().organization_id, set_id)
@@ -86,7 +91,7 @@ def update(set_id: str) -> Response:
 
 
 @blueprint.post(f"{HERE}/<set_id>/<any(shadow, enforce):mode>")
-@requires("routingPolicies:manage")
+@requires(MANAGE, at=rule_set_place)
 def switch(set_id: str, mode: str) -> Response:
     """Let all rules of a set only report, or block."""
     row = authoring.find(viewer().organization_id, set_id)
@@ -98,7 +103,7 @@ def switch(set_id: str, mode: str) -> Response:
 
 
 @blueprint.post(f"{HERE}/<set_id>/archive")
-@requires("routingPolicies:manage")
+@requires(MANAGE, at=rule_set_place)
 def archive(set_id: str) -> Response:
     """End a set of rules."""
     row = authoring.archive(viewer().actor(), set_id, utcnow())
@@ -107,7 +112,7 @@ def archive(set_id: str) -> Response:
 
 
 def _form(values: dict[str, Any], set_id: str = "", version: str = "") -> RulesForm:
-    scopes = homes.options(home_names(viewer().organization_id))
+    scopes = homes.options(choices_for(viewer(), MANAGE), viewer().may(MANAGE))
     kept = str(values.get("applies_to", ""))
     if set_id and kept and kept not in dict(scopes):
         # What was archived since stays chosen, so that saving moves nothing.
@@ -141,6 +146,7 @@ def _save(made: RulesForm, set_id: str) -> Response:
     actor = viewer().actor()
     where = homes.chosen(made.form.value("applies_to"), actor.organization_id)
     new = pages.typed_set(made.form.values, where)
+    refuse_at(viewer(), MANAGE, new.scope, new.scope_id)
     try:
         if set_id:
             authoring.update(actor, set_id, new, utcnow(), sent_version())

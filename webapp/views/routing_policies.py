@@ -20,32 +20,38 @@ from webapp.page_models import routing_policies as pages
 from webapp.page_models.routing_policies import HERE, PolicyForm
 from webapp.page_models.settings_pages import FormPage, SettingsPage
 from webapp.pages import asked_fragment, respond, see
+from webapp.places import routing_policy_place
 from webapp.queries.routing import keys_by_policy, provider_names
-from webapp.queries.scopes import home_names, names_at
+from webapp.queries.ruled import choices_for, judge, refuse_at
+from webapp.queries.scopes import names_at
 
 blueprint = Blueprint("routing_policies", __name__)
 _FRAGMENTS = ("drawer", "order")
+VIEW, MANAGE = "routingPolicies:view", "routingPolicies:manage"
 
 
 @blueprint.get("/gateway/routing-policies")
-@requires("routingPolicies:view")
+@requires(VIEW, anywhere=True)
 def moved() -> AnyResponse:
     """Send an address under /gateway to the settings page."""
     return redirect(HERE)
 
 
 @blueprint.get(HERE)
-@requires("routingPolicies:view")
+@requires(VIEW, anywhere=True)
 def index() -> Response:
     """Answer with the policies by scope."""
     who = viewer()
     found = authoring.all_of(who.organization_id)
+    may = judge(who, found)
+    rows = [row for row in found if may(VIEW, row)]
     tables = pages.tables_of(
-        found,
-        names_at(found),
+        rows,
+        names_at(rows),
         provider_names(who.organization_id),
         keys_by_policy(who.organization_id),
-        who.may("routingPolicies:manage"),
+        lambda row: may(MANAGE, row),
+        {value.partition(":")[0] for value, _ in _scopes()},
     )
     page = SettingsPage(
         "Routing policies",
@@ -59,7 +65,7 @@ def index() -> Response:
 
 
 @blueprint.get(f"{HERE}/new")
-@requires("routingPolicies:manage")
+@requires(MANAGE, anywhere=True)
 def compose() -> Response:
     """Answer with the empty composer; the address may choose the kind of scope."""
     scopes = _scopes()
@@ -69,7 +75,7 @@ def compose() -> Response:
 
 
 @blueprint.post(f"{HERE}/arrange")
-@requires("routingPolicies:manage")
+@requires(MANAGE, anywhere=True)
 def arrange() -> Response:
     """Answer with the form after a change to its order of providers; nothing is saved."""
     made = _typed(_row(request.form.get("policy_id", "")))
@@ -79,7 +85,7 @@ def arrange() -> Response:
 
 
 @blueprint.post(HERE)
-@requires("routingPolicies:manage")
+@requires(MANAGE, anywhere=True)
 def create() -> Response:
     """Create a policy."""
     made = _typed(None)
@@ -87,7 +93,7 @@ def create() -> Response:
 
 
 @blueprint.get(f"{HERE}/<policy_id>/edit")
-@requires("routingPolicies:manage")
+@requires(MANAGE, at=routing_policy_place)
 def edit(policy_id: str) -> Response:
     """Answer with the form over a policy."""
     row = authoring.find(viewer().organization_id, policy_id)
@@ -95,7 +101,7 @@ def edit(policy_id: str) -> Response:
 
 
 @blueprint.post(f"{HERE}/<policy_id>/edit")
-@requires("routingPolicies:manage")
+@requires(MANAGE, at=routing_policy_place)
 def update(policy_id: str) -> Response:
     """Change a policy; keys follow within seconds."""
     row = authoring.find(viewer().organization_id, policy_id)
@@ -103,7 +109,7 @@ def update(policy_id: str) -> Response:
 
 
 @blueprint.post(f"{HERE}/<policy_id>/default")
-@requires("routingPolicies:manage")
+@requires(MANAGE, at=routing_policy_place)
 def set_default(policy_id: str) -> Response:
     """Make a policy the default of its scope."""
     row = authoring.set_default(viewer().actor(), policy_id, utcnow())
@@ -112,14 +118,14 @@ def set_default(policy_id: str) -> Response:
 
 
 @blueprint.get(f"{HERE}/<policy_id>/archive")
-@requires("routingPolicies:manage")
+@requires(MANAGE, at=routing_policy_place)
 def ask_archive(policy_id: str) -> Response:
     """Answer with the question whether to archive a policy, and who would be affected."""
     return show_form(_question(authoring.find(viewer().organization_id, policy_id)))
 
 
 @blueprint.post(f"{HERE}/<policy_id>/archive")
-@requires("routingPolicies:manage")
+@requires(MANAGE, at=routing_policy_place)
 def archive(policy_id: str) -> Response:
     """End a policy that no key names."""
     row = authoring.find(viewer().organization_id, policy_id)
@@ -134,11 +140,15 @@ def archive(policy_id: str) -> Response:
 
 
 def _row(policy_id: str) -> RoutingPolicy | None:
-    return authoring.find(viewer().organization_id, policy_id) if policy_id else None
+    if not policy_id:
+        return None
+    row = authoring.find(viewer().organization_id, policy_id)
+    refuse_at(viewer(), MANAGE, row.scope, row.scope_id)
+    return row
 
 
 def _scopes() -> list[tuple[str, str]]:
-    return homes.options(home_names(viewer().organization_id))
+    return homes.options(choices_for(viewer(), MANAGE), viewer().may(MANAGE))
 
 
 def _form(
@@ -185,6 +195,7 @@ def _save(made: PolicyForm, where: tuple[str, str], policy_id: str) -> Response:
     new = pages.typed_policy(made.form.values, where, ids, errors)
     if errors:
         return _show(replace(made, form=replace(made.form, errors=errors)), 422)
+    refuse_at(viewer(), MANAGE, new.scope, new.scope_id)
     try:
         if policy_id:
             authoring.update(actor, policy_id, new, utcnow(), sent_version())

@@ -104,6 +104,7 @@ def test_every_change_needs_its_form_token(tmp_path: Path) -> None:
     # Where the permission is asked at the thing itself, a thing that is not there comes first.
     at_things = (
         *("/settings/teams/<", "/settings/projects/<", "/settings/virtual-keys/<"),
+        *("/settings/guardrails/<", "/settings/policy-rules/<", "/settings/routing-policies/<"),
         *("/gateway/budgets/<", "/gateway/budget-requests/<", "/settings/privacy/rules/<"),
     )
     expected = {r: 404 if r.removeprefix("POST ").startswith(at_things) else 403 for r in changes}

@@ -19,10 +19,13 @@ from core.authoring import (
     bindings,
     budgets,
     custom_roles,
+    guardrails,
     increases,
     people,
+    policy_rule_sets,
     privacy,
     projects,
+    routing_policies,
     teams,
     virtual_keys,
 )
@@ -30,10 +33,13 @@ from core.authoring.api_keys import NewApiKey
 from core.authoring.bindings import NewBinding
 from core.authoring.budgets import NewBudget
 from core.authoring.custom_roles import NewRole
+from core.authoring.guardrails import NewGuardrail
 from core.authoring.increases import NewIncrease
 from core.authoring.people import NewUser
 from core.authoring.personal import archive_personal_project
+from core.authoring.policy_rule_sets import NewPolicyRuleSet
 from core.authoring.privacy import NewPrivacyRule
+from core.authoring.routing_policies import NewRoutingPolicy
 from core.authoring.virtual_keys import NewVirtualKey
 from core.clock import utcnow
 from core.database import connection, database
@@ -83,6 +89,18 @@ class Cast:
         self.increase = increases.create(actor, more, now)
         rule = NewPrivacyRule("project", org.project.id, {"input": "drop"})
         self.privacy_rule = privacy.create(actor, rule, now)
+        here = {"scope": "project", "scope_id": org.project.id}
+        sealer = made.app.extensions["control_plane"].sealer
+        guardrail = NewGuardrail("g", type="secrets", settings={}, directions=("request",), **here)
+        rules = NewPolicyRuleSet("r", rules={"tools": {"deny": ["x"]}}, **here)
+        policy = NewRoutingPolicy("p", provider_ids=(org.openai.id,), **here)
+        self.rules = {
+            "guardrail_id": guardrails.create(actor, guardrail, sealer, now).id,
+            "set_id": policy_rule_sets.create(actor, rules, now).id,
+            "policy_id": routing_policies.create(actor, policy, now).id,
+        }
+        self.rules["policy_rule_set_id"] = self.rules["set_id"]
+        self.rules["routing_policy_id"] = self.rules["policy_id"]
         self.crm = projects.create(org.actor, "CRM", "crm", self.sales.id, utcnow())
 
     def person(self, permissions: frozenset[str], scope: str, scope_id: str) -> User:
@@ -115,6 +133,8 @@ class Cast:
         org = self._made.org
         ids = {"team_id": org.team.id, "project_id": org.project.id, "key_id": self.key.id}
         ids |= {"budget_id": self.budget.id, "increase_id": self.increase.id}
+        if "/retention" not in rule.rule:
+            ids |= self.rules
         ids["privacy_rule_id"] = self.privacy_rule.id
         if "/privacy/" in rule.rule:
             ids["rule_id"] = self.privacy_rule.id
