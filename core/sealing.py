@@ -15,6 +15,7 @@ from core.models import (
     AnomalyRule,
     Guardrail,
     IdempotencyKey,
+    Organization,
     Provider,
     SignInConnection,
     TraceDestination,
@@ -61,6 +62,7 @@ SEALED: tuple[SealedColumn, ...] = (
     SealedColumn(
         SignInConnection, "sealed_client_secret", lambda row: f"sign-in connection:{row.id}"
     ),
+    SealedColumn(Organization, "sealed_request_channel", lambda row: f"request channel:{row.id}"),
     SealedColumn(AnomalyRule, "destinations", lambda row: f"anomaly rule:{row.id}"),
     SealedColumn(AlertDelivery, "sealed_destination", lambda row: delivery_purpose(row.anomaly_id)),
 )

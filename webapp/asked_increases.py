@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from core.authoring import budgets
+from core.authoring import budgets, organizations
 from core.fault import Fault, Refused
 from core.models import Budget, BudgetIncrease
-from webapp import letters
+from webapp import letters, slack
 from webapp.callers import Viewer
 from webapp.page_models.budgets import increase_row
 from webapp.queries.budgets import approvers
@@ -28,8 +28,9 @@ def requester_of(who: Viewer) -> str:
 
 
 def tell_approvers(row: BudgetIncrease) -> None:
-    """Tell those who may decide a request that it waits for them."""
+    """Tell those who may decide a request that it waits for them: by mail, and in Slack where that is set up."""
     asked = increase_row(row, budgets.find(row.organization_id, row.budget_id).name)
+    slack.post_increase(organizations.find(row.organization_id), asked, REQUESTS)
     letters.mail_increase_quietly(
         approvers(row.organization_id), asked.budget, asked.requester, asked.wanted,
         asked.until, asked.reason, REQUESTS,

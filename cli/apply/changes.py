@@ -172,13 +172,13 @@ class _Applying:
         if self._is_new:
             self.result.steps.append(("created", item))
             try:
-                identity_changes.set_up(self._actor, wanted, self._now)
+                identity_changes.set_up(self._actor, wanted, self._keys, self._now)
             except Refused as refusal:
                 self._refused(item, wanted.line, refusal)
             return
 
         def work() -> None:
-            identity_changes.set_up(self._actor, wanted, self._now)
+            identity_changes.set_up(self._actor, wanted, self._keys, self._now)
 
         self._step(item, wanted.line, work, True)
 

@@ -29,6 +29,8 @@ class Organization:
     content_mode: str = ""
     capture: str = ""
     """Whether keys may keep prompts and answers. Either is empty where the file leaves it as it is."""
+    request_slack: Secret | None = None
+    """Where in Slack requests for more are told of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +195,7 @@ def read_organization(entry: Entry) -> Organization:
         entry.whole("max_session_days", "number of days"),
         entry.choice("content_mode", tuple(MODES), ""),
         entry.choice("capture", CAPTURE, ""),
+        entry.secret("request_slack"),
     )
     entry.finish()
     return value

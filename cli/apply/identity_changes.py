@@ -30,6 +30,7 @@ from core.authoring import (
     people,
     privacy,
     projects,
+    request_channel,
     service_accounts,
     sign_in_connections,
     team_members,
@@ -45,7 +46,7 @@ Work = Callable[[Actor, datetime], Secret | None]
 """Does one thing, and returns a secret that was made for it and can't be read again."""
 
 
-def set_up(actor: Actor, wanted: Organization, now: datetime) -> None:
+def set_up(actor: Actor, wanted: Organization, keys: Keys, now: datetime) -> None:
     """Make the organisation what the file says. Raises Refused."""
     organizations.update(actor, wanted.name, wanted.slug, now)
     there = organizations.find(actor.organization_id)
@@ -60,6 +61,8 @@ def set_up(actor: Actor, wanted: Organization, now: datetime) -> None:
         privacy.set_mode(actor, wanted.content_mode, now)
     if wanted.capture:
         capture.set_allowed(actor, wanted.capture == "allowed", now)
+    if wanted.request_slack is not None:
+        request_channel.set_channel(actor, wanted.request_slack, keys.sealer, now)
 
 
 def name_of(told: Identity) -> str:

@@ -20,6 +20,8 @@ class Organization(Model):
     """Whether keys may keep prompts and answers at all."""
     content_mode = TextField(default="full")
     """full, strip_io or strip_all: what is dropped of prompts and answers wherever they enter."""
+    sealed_request_channel = TextField(null=True)
+    """The address of the Slack webhook that tells of requests for more; it is as good as a password there."""
     revision = IntegerField(default=1)
     created_at = UtcField()
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
-from core.authoring import capture, organizations, privacy
+from core.authoring import capture, organizations, privacy, request_channel
 from core.authoring.versions import version_of
 from core.models import Organization
+from core.secrets import Secret
 from webapp.api.endpoint import Body, Call, Moment, Routes
 from webapp.api.resource import columns_of
 from webapp.api.shared import GOVERNANCE, MANAGE, Unset
@@ -24,6 +25,8 @@ class OrganizationOut(msgspec.Struct, kw_only=True):
     max_session_days: int
     content_mode: str
     is_capture_allowed: bool
+    is_told_in_slack: bool
+    """Whether requests for more money are told of in Slack, too."""
     created_at: Moment
     version: str
 
@@ -46,6 +49,12 @@ class Capture(Body, kw_only=True):
     """Whether keys may keep prompts and answers."""
 
     is_allowed: bool
+
+
+class RequestChannel(Body, kw_only=True):
+    """Slack's incoming webhook, which is not told again; null ends it."""
+
+    slack_url: str | None
 
 
 ORGANIZATION = Routes("Organization", f"{GOVERNANCE}/organization")
@@ -81,6 +90,18 @@ def put_capture(call: Call, body: Capture) -> OrganizationOut:
     return _told(capture.set_allowed(call.actor, body.is_allowed, call.now))
 
 
+@ORGANIZATION.put("/request-channel", MANAGE)
+def put_request_channel(call: Call, body: RequestChannel) -> OrganizationOut:
+    """Set where in Slack requests for more money are told of, or end that."""
+    url = Secret(body.slack_url) if body.slack_url else None
+    return _told(
+        request_channel.set_channel(call.actor, url, call.plane.sealer, call.now, call.expected)
+    )
+
+
 def _told(row: Organization) -> OrganizationOut:
-    own = [name for name in OrganizationOut.__struct_fields__ if name != "version"]
-    return OrganizationOut(**columns_of(row, own), version=version_of(row))
+    own = [name for name in OrganizationOut.__struct_fields__ if name in row._meta.fields]
+    is_told = row.sealed_request_channel is not None
+    return OrganizationOut(
+        **columns_of(row, own), is_told_in_slack=is_told, version=version_of(row)
+    )

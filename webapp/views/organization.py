@@ -7,17 +7,20 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from core.authoring import organizations
+from core.authoring import organizations, request_channel
 from core.authoring.validation import invalid
 from core.authoring.versions import version_of
 from core.clock import utcnow
 from core.models import Organization
+from core.secrets import Secret
 from webapp.access import requires, viewer
 from webapp.forms import save, sent_version, show_form, show_page, typed
 from webapp.page_models.settings_pages import Field, FormPage, SettingsPage
+from webapp.state import control_plane
 
 blueprint = Blueprint("organization", __name__)
 HERE = "/settings/organization"
+SLACK = f"{HERE}/slack"
 
 
 @blueprint.get(HERE)
@@ -30,6 +33,7 @@ def index() -> Response:
         ("Slug", row.slug),
         ("Support contact", row.support_contact or "None"),
         ("Longest sign-in", _days(row)),
+        ("Requests for more money", _told(row)),
     )
     may_manage = viewer().may("organization:manage")
     page = SettingsPage(
@@ -38,7 +42,7 @@ def index() -> Response:
         HERE,
         utcnow(),
         (),
-        actions=(("Edit", f"{HERE}/edit", False),) if may_manage else (),
+        actions=(("Edit", f"{HERE}/edit", False), ("Slack", SLACK, False)) if may_manage else (),
         facts=facts,
     )
     return show_page(page)
@@ -72,6 +76,50 @@ def update() -> Response:
         organizations.configure(viewer().actor(), wanted, utcnow(), sent_version())
 
     return save(replace(form, values=values), work, "organization.index", "The settings are saved.")
+
+
+@blueprint.get(SLACK)
+@requires("organization:manage")
+def ask_channel() -> Response:
+    """Answer with the form for the Slack channel; its address stays out."""
+    return show_form(_channel(version_of(organizations.find(viewer().organization_id))))
+
+
+@blueprint.post(SLACK)
+@requires("organization:manage")
+def set_channel() -> Response:
+    """Set the Slack channel, or end it."""
+    form = _channel(sent_version() or "")
+    text = typed(form.fields)["slack_url"]
+    url = Secret(text) if text else None
+    return save(
+        form,
+        lambda: request_channel.set_channel(
+            viewer().actor(), url, control_plane().sealer, utcnow(), sent_version()
+        ),
+        "organization.index",
+        "Slack is told of requests for more money." if url else "Slack is told of nothing.",
+    )
+
+
+def _told(row: Organization) -> str:
+    return "By mail and in Slack" if row.sealed_request_channel else "By mail"
+
+
+def _channel(version: str) -> FormPage:
+    field = Field(
+        "slack_url",
+        "Incoming webhook",
+        "password",
+        "From your Slack app. It is stored sealed and not shown again; left empty, Slack is told of nothing.",
+        required=False,
+        attrs={"autocomplete": "off"},
+    )
+    caption = "Told when somebody asks for a higher budget, beside the administrators' mail."
+    return FormPage(
+        "Requests in Slack", SLACK, HERE, (field,), {}, caption,
+        version=version, trail="Organization",
+    )  # fmt: skip
 
 
 def _days(row: Organization) -> str:

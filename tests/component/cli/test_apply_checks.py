@@ -113,7 +113,7 @@ def test_a_file_says_what_is_dropped_before_it_is_stored(sqlite_db: str) -> None
 
 
 KEPT = """\
-organization: {name: Acme, slug: acme, capture: forbidden}
+organization: {name: Acme, slug: acme, capture: forbidden, request_slack_env: HOOK}
 teams: [{name: Engineering, slug: eng}]
 projects: [{name: Coding, slug: coding, team: eng}]
 retention_policies:
@@ -126,12 +126,16 @@ trace_destinations:
     endpoint: http://10.0.0.8:4318/v1/traces
     headers: {Authorization_env: OTLP_TOKEN, X-Scope: acme}
 """
-TOKEN = {"OTLP_TOKEN": "Bearer a token that nobody reads"}
+TOKEN = {
+    "OTLP_TOKEN": "Bearer a token that nobody reads",
+    "HOOK": "https://hooks.invalid/services/x",
+}
 
 
 def test_a_file_says_how_long_things_stay_and_where_spans_go(sqlite_db: str) -> None:
     assert verbs(applied(KEPT, TOKEN)) == {"created"}
     assert Organization.get().is_capture_allowed is False
+    assert TOKEN["HOOK"] not in Organization.get().sealed_request_channel
     policies = {row.scope: row for row in RetentionPolicy.select()}
     assert (policies["organization"].activity_days, policies["team"].activity_days) == (400, None)
     assert policies["organization"].holds_from and policies["team"].holds_from is None

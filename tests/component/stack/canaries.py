@@ -67,6 +67,11 @@ FROM_THE_FILE = {
         "sign_in_connection.sealed_client_secret",
         "NewConnection.client_secret",
     ),
+    "CANARY_REQUESTS": Canary(
+        "slack address of requests",
+        "http://127.0.0.1:9/canary-requests-5f8a1c",
+        ("organization.sealed_request_channel",),
+    ),
     "CANARY_VK": Canary(
         "virtual key in the file",
         "lw_vk_live_01JCANARY00000000000000F11",
@@ -216,7 +221,7 @@ def variables() -> Mapping[str, str]:
 def governance_file(provider_url: str) -> str:
     """Return the file that plants canaries; it declares nobody who can administer."""
     return f"""\
-organization: {{name: Acme, slug: acme}}
+organization: {{name: Acme, slug: acme, request_slack_env: CANARY_REQUESTS}}
 users: [{{email: dev@acme.test, name: Dan, role: member, password_env: CANARY_DEV}}]
 teams: [{{name: Engineering, slug: eng}}]
 projects: [{{name: Coding tools, slug: coding, team: eng}}]

@@ -104,6 +104,8 @@ PEOPLE: dict[str, tuple[int, int, int]] = {
     "POST /settings/members/invite-many": (303, 403, 422),
     "POST /settings/members/invite-many/preview": (303, 403, 422),
     "POST /settings/organization/edit": (303, 403, 422),
+    "GET /settings/organization/slack": (303, 403, 200),
+    "POST /settings/organization/slack": (303, 403, 303),
     "POST /settings/projects": (303, 422, 422),
     "POST /settings/projects/<project_id>/archive": (303, 404, 404),
     "POST /settings/projects/<project_id>/edit": (303, 404, 404),

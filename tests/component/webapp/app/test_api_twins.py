@@ -115,6 +115,13 @@ def test_the_organisation_and_what_is_kept_of_calls(ada: Both) -> None:
     ada.api("PUT", f"{here}/capture", {"is_allowed": False})
     again = AuditRow.select().order_by(AuditRow.id.desc()).get()
     assert (again.action, again.after) == (forbidden.action, forbidden.after)
+    ada.page("/settings/organization/slack", slack_url="https://hooks.invalid/before")
+    hook = {"slack_url": "https://hooks.invalid/secret"}
+    told = ada.alike(
+        lambda: ada.page("/settings/organization/slack", slack_url="https://hooks.invalid/one"),
+        lambda: ada.api("PUT", f"{here}/request-channel", hook),
+    )
+    assert told["is_told_in_slack"] is True and "hooks.invalid" not in str(told)
     stale = ada.ask("PATCH", here, {"name": "Other"}, If_Match="1")
     assert (stale.status_code, stale.json["error"]["code"]) == (409, "conflict")
 

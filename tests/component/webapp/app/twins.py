@@ -134,6 +134,7 @@ _PEOPLE: dict[str, Row] = {
     "POST /settings/api-keys": ("create_api_key",),
     "POST /settings/api-keys/<key_id>/revoke": ("revoke_api_key",),
     "POST /settings/organization/edit": ("update_organization",),
+    "POST /settings/organization/slack": ("put_request_channel",),
     **_kept("/settings/sign-in", "connection_id", "sign_in_connection"),
     "POST /settings/sign-in/<connection_id>/check": ("check_sign_in_connection",),
     "POST /settings/sign-in/directory-token": ("create_directory_token",),

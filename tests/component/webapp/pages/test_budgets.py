@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -17,9 +18,10 @@ from core.authoring.virtual_keys import NewVirtualKey
 from core.clock import to_ms, utcnow
 from core.database import connection, database
 from core.increase_links import Asking, link
-from core.models import AuditRow, Budget, BudgetIncrease, User, VirtualKey
+from core.models import AuditRow, Budget, BudgetIncrease, Organization, User, VirtualKey
 from core.models.leasing import Amount, charge
 from rules.windows import Window, period
+from tests.component.streamer.slack_peer import slack_peer
 from tests.component.webapp.pages.desk import DRAWER, Desk, desk, error_of
 from tests.component.webapp.pages.world import form_token
 from tests.statements import counted
@@ -284,3 +286,32 @@ def test_a_key_learns_how_its_budgets_stand(ada: Desk) -> None:
     assert (error["scope"], error["limit_usd"], error["spent_usd"]) == ("organization", "10", "10")
     page = client.get(error["request_increase_url"].removeprefix("http://localhost"))
     assert page.status_code == 200 and "coding" in page.text
+
+
+def test_a_request_is_told_of_in_slack_by_a_webhook_that_nobody_reads_again(
+    sqlite_db: str, tmp_path: Path
+) -> None:
+    ada = desk(tmp_path, LANGWATCH_ALLOWED_PRIVATE_NETWORKS="127.0.0.0/8")
+    slack, page = "/settings/organization/slack", "/settings/organization"
+    wrong = ada.post(slack, version=ada.version(slack), slack_url="ftp://hooks.example/x")
+    assert wrong.status_code == 422 and "https://" in error_of(wrong, "slack_url")
+    with slack_peer() as peer:
+        stale = ada.version(slack)
+        assert ada.post(slack, version=stale, slack_url=peer.url).status_code == 303
+        assert "By mail and in Slack" in ada.client.get(page).text
+        assert peer.url not in ada.client.get(slack).text
+        assert ada.post(slack, version=stale, slack_url="").status_code == 409
+        peer.answer_with(500)
+        asked_by_link(ada)
+        for thread in threading.enumerate():
+            if thread.name == "increase in slack":
+                thread.join(20)
+        (told,) = peer.posts
+    assert "*key dev-cli* asks for a higher limit of *coding*: $25.00, for good." in told["text"]
+    assert "\n>A release week.\n<" in told["text"] and REQUESTS in told["text"]
+    told_rows = AuditRow.select().where(AuditRow.action.endswith("request_channel_changed"))
+    (row,) = told_rows
+    assert (row.before, row.after) == ({"is_told_in_slack": False}, {"is_told_in_slack": True})
+    assert peer.url not in Organization.get().sealed_request_channel
+    assert ada.post(slack, version=ada.version(slack), slack_url="").status_code == 303
+    assert Organization.get().sealed_request_channel is None
