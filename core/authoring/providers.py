@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 from core.authoring import provider_settings
 from core.authoring.actor import Actor
@@ -12,7 +11,7 @@ from core.authoring.names import taken_error
 from core.authoring.provider_settings import address_of, canonical_credential, canonical_settings
 from core.authoring.rate_limits import canonical, rate_limits_error
 from core.authoring.record import Target, announced, audited, change, snapshot
-from core.authoring.validation import Complaints, name_error, not_found
+from core.authoring.validation import Complaints, name_error, not_found, origin_of
 from core.authoring.versions import hold
 from core.changes import Change, ChangeKind
 from core.fault import Fault, Refused
@@ -199,13 +198,8 @@ def _check_kept_credential(row: Provider, new: NewProvider, complaints: Complain
     """
     url = address_of(new.type, new.base_url, new.settings)
     own = provider_types.default_url(new.type, str(new.settings.get("region", "")))
-    is_safe = _origin(url) in (_origin(row.base_url), _origin(own))
+    is_safe = origin_of(url) in (origin_of(row.base_url), origin_of(own))
     complaints.need(is_safe, "credential", "Enter the credential again, since the address changes.")
-
-
-def _origin(url: str) -> tuple[str, str]:
-    parts = urlsplit(url)
-    return parts.scheme, parts.netloc.lower()
 
 
 def _opened(row: Provider, sealer: Sealer, complaints: Complaints) -> Secret | None:

@@ -10,7 +10,7 @@ from core.authoring import versions
 from core.authoring.actor import Actor
 from core.authoring.names import taken_error
 from core.authoring.record import Target, audited, change, snapshot
-from core.authoring.validation import Complaints, name_error, not_found, url_error
+from core.authoring.validation import Complaints, name_error, not_found, origin_of, url_error
 from core.database import connection
 from core.ids import new_id
 from core.models import SignInConnection
@@ -78,7 +78,7 @@ def update(
             return row
         complaints = _check(actor, wanted, own_id=row.id)
         # Otherwise whoever may change a connection could have its secret sent to a server of their own.
-        stays = _columns(wanted)["issuer"] == row.issuer or row.sealed_client_secret is None
+        stays = origin_of(wanted.issuer) == origin_of(row.issuer) or not row.sealed_client_secret
         is_safe = stays or wanted.client_secret is not None
         complaints.need(
             is_safe, "client_secret", "Enter the secret again, since the issuer changes."

@@ -12,7 +12,7 @@ from core.authoring.actor import Actor
 from core.authoring.names import taken_error
 from core.authoring.record import Target, announced, audited, change, snapshot
 from core.authoring.scopes import complain_of_home
-from core.authoring.validation import Complaints, name_error, not_found, url_error
+from core.authoring.validation import Complaints, name_error, not_found, origin_of, url_error
 from core.authoring.versions import hold
 from core.changes import Change, ChangeKind
 from core.ids import new_id
@@ -99,6 +99,11 @@ def update(
         complaints.need(
             is_same, "scope", "A destination keeps its scope; archive it and make another."
         )
+        if wanted.headers is None and row.sealed_headers is not None:
+            # Otherwise whoever may change a destination could have its secrets sent to a server of their own.
+            stays = origin_of(wanted.endpoint.strip()) == origin_of(row.endpoint)
+            sentence = "Enter the headers again, since the endpoint's host changes."
+            complaints.need(stays, "headers", sentence)
         complaints.refuse_any()
         before = snapshot(row)
         values = _columns(wanted)

@@ -93,6 +93,12 @@ def password_error(password: str) -> str:
     return "" if len(password) <= most else f"Keep the password to {most} characters."
 
 
+def origin_of(url: str) -> tuple[str, str]:
+    """Return whom an address leads to: scheme, host and port. What is sent there stays there whatever the path."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.netloc.lower()
+
+
 def url_error(url: str) -> str:
     """Return what is wrong with an outbound address, or an empty string.
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-from core.authoring import capture, projects, virtual_keys
+from core.authoring import capture, key_budgets, projects, virtual_keys
+from core.authoring.key_budgets import KeyBudget
 from core.authoring.validation import not_found
 from core.fault import Fault, Refused
 from core.models import Project, VirtualKey
@@ -48,6 +49,14 @@ class MintedKey(msgspec.Struct, kw_only=True):
     secret: str
 
 
+class NewKeyBudget(Body, kw_only=True):
+    """A budget that is made with a key, or the key is not made either."""
+
+    limit_nanousd: int
+    window: str = "month"
+    on_breach: str = "block"
+
+
 class NewKey(Body, kw_only=True):
     """A virtual key to be; ``provider_ids`` are in the order in which they are tried."""
 
@@ -59,6 +68,7 @@ class NewKey(Body, kw_only=True):
     tags: list[str] = msgspec.field(default_factory=list)
     description: str = ""
     config: dict[str, Any] = msgspec.field(default_factory=dict)
+    budget: NewKeyBudget | None = None
 
 
 class KeyChange(Body, kw_only=True):
@@ -104,8 +114,12 @@ def create_virtual_key(call: Call, body: NewKey) -> MintedKey:
     if body.principal_user_id not in (None, call.viewer.user_id):
         _refuse_without(call, OTHERS, project)
     _refuse_capture(call, body.config, project)
-    row, secret = virtual_keys.create(
-        call.actor, _wanted(given(body)), call.plane.settings.pepper, call.now
+    values = given(body)
+    values.pop("budget")
+    asked = body.budget
+    budget = KeyBudget(asked.limit_nanousd, asked.window, asked.on_breach) if asked else None
+    row, secret = key_budgets.create(
+        call.actor, _wanted(values), budget, call.plane.settings.pepper, call.now
     )
     return MintedKey(virtual_key=key_out(row), secret=secret.reveal())
 

@@ -393,6 +393,26 @@ def test_only_a_whole_key_of_a_person_does_what_is_their_own(ada: Both) -> None:
     assert short.api("POST", f"{me}/api-keys", ending)["api_key"]["expires_at"]
 
 
+def test_headers_of_a_trace_destination_go_to_no_other_host(ada: Both) -> None:
+    here = f"{GATEWAY}/trace-destinations"
+    new = {
+        "name": "collector",
+        "scope": "organization",
+        "scope_id": ada.made.org.organization.id,
+        "endpoint": "https://one.invalid/v1/traces",
+        "headers": {"Authorization": "Bearer hush"},
+    }
+    row = ada.api("POST", here, new)["id"]
+    elsewhere = {"endpoint": "https://two.invalid/v1/traces"}
+    refused = ada.ask("PATCH", f"{here}/{row}", elsewhere)
+    assert list(refused.json["error"]["errors"]) == ["headers"]
+    ada.api("PATCH", f"{here}/{row}", {"endpoint": "https://one.invalid/other"})
+    moved = ada.api("PATCH", f"{here}/{row}", elsewhere | {"headers": {"X-Key": "hush"}})
+    assert (moved["endpoint"], moved["header_names"]) == (elsewhere["endpoint"], ["X-Key"])
+    tried = ada.api("POST", f"{here}/{row}/test")
+    assert tried["is_ok"] is False and "resolved" in tried["sentence"]
+
+
 def test_things_are_tried_before_they_hold(ada: Both) -> None:
     last = AuditRow.select().count()
     sandbox = {"name": "Try", "type": "sandbox"}

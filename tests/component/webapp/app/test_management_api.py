@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from core.authoring import api_keys, cache_rules
-from core.models import AuditRow, CacheRule, IdempotencyKey, User
+from core.models import AuditRow, Budget, CacheRule, IdempotencyKey, User, VirtualKey
 from tests.component.core.authoring.acme import NOW, Acme
 from tests.component.webapp.app.site import form_token, sign_in, site
 from tests.statements import counted
@@ -216,6 +216,12 @@ def test_a_virtual_key_is_minted_rotated_and_revoked_and_tells_its_secret_once(a
     key, secret = made.json["virtual_key"], made.json["secret"]
     assert secret.startswith("lw_vk_live_") and secret not in str(key)
     assert secret not in api("GET", f"{KEYS}/{key['id']}").text
+    poor = body | {"name": "poor", "budget": {"limit_nanousd": 0}}
+    assert list(api("POST", KEYS, poor).json["error"]["errors"]) == ["budget"]
+    assert VirtualKey.get_or_none(VirtualKey.name == "poor") is None
+    poor["budget"] = {"limit_nanousd": 5, "window": "day"}
+    made_together = api("POST", KEYS, poor).json["virtual_key"]["id"]
+    assert Budget.get().scope_id == made_together
     rotated = api("POST", f"{KEYS}/{key['id']}/rotate").json
     assert rotated["secret"] != secret and rotated["virtual_key"]["previous_valid_until"]
     assert api("POST", f"{KEYS}/{key['id']}/disable").json["status"] == "disabled"
