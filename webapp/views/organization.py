@@ -13,6 +13,7 @@ from core.authoring.versions import version_of
 from core.clock import utcnow
 from core.models import Organization
 from core.secrets import Secret
+from webapp import letters
 from webapp.access import requires, viewer
 from webapp.forms import save, sent_version, show_form, show_page, typed
 from webapp.page_models.settings_pages import Field, FormPage, SettingsPage
@@ -103,7 +104,9 @@ def set_channel() -> Response:
 
 
 def _told(row: Organization) -> str:
-    return "By mail and in Slack" if row.sealed_request_channel else "By mail"
+    ways = ["By mail"] if letters.mails() else []
+    ways += ["In Slack"] if row.sealed_request_channel else []
+    return ". ".join((*ways, "On the Budgets page"))
 
 
 def _channel(version: str) -> FormPage:

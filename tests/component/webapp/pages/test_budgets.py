@@ -298,7 +298,7 @@ def test_a_request_is_told_of_in_slack_by_a_webhook_that_nobody_reads_again(
     with slack_peer() as peer:
         stale = ada.version(slack)
         assert ada.post(slack, version=stale, slack_url=peer.url).status_code == 303
-        assert "By mail and in Slack" in ada.client.get(page).text
+        assert "In Slack. On the Budgets page" in ada.client.get(page).text
         assert peer.url not in ada.client.get(slack).text
         assert ada.post(slack, version=stale, slack_url="").status_code == 409
         peer.answer_with(500)

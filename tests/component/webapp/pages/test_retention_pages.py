@@ -10,6 +10,7 @@ from core.lake import open_writer
 from core.models import AuditRow, CapturedContent, RetentionPolicy
 from rules.activity_events import ActivityEvent
 from tests.component.webapp.pages.desk import DRAWER, Desk, desk, error_of
+from tests.component.webapp.pages.world import form_token
 
 HERE = "/settings/retention"
 
@@ -45,6 +46,16 @@ def test_what_would_be_deleted_is_said_and_agreed_to_before_a_policy_is_saved(
     assert actions == [
         f"governance.retention_policy.{v}" for v in ("created", "updated", "deleted")
     ]
+    # The API asks the same question.
+    days = {"activity_days": 30, "content_days": 5, "is_retroactive": True}
+    new = {"scope": "organization", "scope_id": at.actor.organization_id, **days}
+    api, headers = "/api/governance/retention-policies", {"X-CSRF-Token": form_token(at.client)}
+    asked = at.client.post(api, json=new, headers=headers)
+    assert asked.status_code == 422 and asked.json
+    told = asked.json["error"]["errors"]["is_agreed"]
+    assert "2 events and the prompts and answers of 1 call" in told
+    agreed = at.client.post(api, json=new | {"is_agreed": True}, headers=headers)
+    assert agreed.status_code == 201 and RetentionPolicy.get().activity_days == 30
 
 
 @pytest.mark.usefixtures("sqlite_db")
