@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+
+from webapp.page_models.settings_pages import Table
 
 WHOLE = "Whole organisation"
 ORGANIZATION = "organization"
@@ -38,3 +41,9 @@ def errors_by_control(errors: Mapping[str, str]) -> dict[str, str]:
     """Return complaints under the names of the controls: those about a scope are about the choice."""
     names = {"scope": "applies_to", "scope_id": "applies_to"}
     return {names.get(name, name): sentence for name, sentence in errors.items()}
+
+
+def of_some(table: Table) -> Table:
+    """Return a table for somebody who sees what stands in their teams and projects, and not what holds for all."""
+    caption = "Shown is what stands in your teams and projects, not what holds for the whole organisation."
+    return replace(table, caption=caption, empty="Nothing stands in your teams and projects.")

@@ -40,16 +40,15 @@ def index() -> Response:
     found = authoring.all_of(who.organization_id)
     may = judge(who, found)
     rows = [row for row in found if may(VIEW, row)]
+    table = pages.table_of(
+        rows, names_at(rows), lambda verb, row: may(f"gatewayGuardrails:{verb}", row)
+    )
     page = SettingsPage(
         "Guardrails",
         "What is looked for in the texts of requests and answers.",
         HERE,
         utcnow(),
-        (
-            pages.table_of(
-                rows, names_at(rows), lambda verb, row: may(f"gatewayGuardrails:{verb}", row)
-            ),
-        ),
+        (table if who.may(VIEW) else homes.of_some(table),),
         actions=(("New guardrail", f"{HERE}/new", True),) if who.may_somewhere(CREATE) else (),
     )
     return show_page(page)

@@ -35,12 +35,13 @@ def index() -> Response:
     found = authoring.all_of(who.organization_id)
     may = judge(who, found)
     rows = [row for row in found if may(VIEW, row)]
+    table = pages.table_of(rows, names_at(rows), lambda row: may(MANAGE, row))
     page = SettingsPage(
         "Policy rules",
         "Which tools, MCP servers, addresses and models calls may name.",
         HERE,
         utcnow(),
-        (pages.table_of(rows, names_at(rows), lambda row: may(MANAGE, row)),),
+        (table if who.may(VIEW) else homes.of_some(table),),
         actions=(("New rules", f"{HERE}/new", True),) if who.may_somewhere(MANAGE) else (),
         links=(("Test a request", f"{HERE}/test"),) if who.may(VIEW) else (),
     )

@@ -53,6 +53,8 @@ def index() -> Response:
         lambda row: may(MANAGE, row),
         {value.partition(":")[0] for value, _ in _scopes()},
     )
+    # Nobody who holds no permission over it reads that the organisation has no policy.
+    tables = [table for table in tables if table.id != homes.ORGANIZATION or who.may(VIEW)]
     page = SettingsPage(
         "Routing policies",
         "In which order providers are tried, and under which names models are known. A key goes by the policy "

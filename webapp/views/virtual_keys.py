@@ -66,7 +66,7 @@ def index() -> Response:
         (table,),
         actions=(("New key", f"{HERE}/new", True),) if may_create else (),
         search_label="Find a key",
-        search_hint="Words of name, tag or owner, or its beginning",
+        search_hint="Words of name, tag, owner or prefix",
         choices=tuple(
             (label, replace(paging, kept=(("status", name),)).address(), name == status)
             for name, label in pages.STATUS_LABELS.items()

@@ -63,6 +63,7 @@ def test_a_teams_rules_are_seen_and_made_where_a_role_in_it_allows(tmp_path: Pat
         seen = browser.client.get(page).text
         assert page in browser.client.get("/me").text
         assert "our rule" in seen and "their rule" not in seen and "whole rule" not in seen, page
+        assert "No guardrail yet" not in seen and "No rules yet" not in seen
         assert f'href="{form}"' not in seen and browser.client.get(form).status_code == 403
     team_members.put(at.actor, project.team_id, dan, "admin", utcnow())
     for page, form in zip(PAGES, ours, strict=True):
