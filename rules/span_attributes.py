@@ -5,6 +5,8 @@ Names follow OpenTelemetry's semantic conventions for generative AI. Those are s
 the names before them as well, so that older dashboards go on working.
 """
 
+import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -37,10 +39,18 @@ _PROVIDERS = {
 _REFUSALS = {
     "budget_exceeded": "budget_exceeded",
     "rate_limit_exceeded": "rate_limited",
+    "vk_rate_limit_exceeded": "rate_limited",
     "guardrail_blocked": "blocked_by_guardrail",
-    "policy_violation": "blocked_by_policy",
+    "tool_not_allowed": "blocked_by_policy",
+    "url_not_allowed": "blocked_by_policy",
+    "model_not_allowed": "blocked_by_policy",
 }
 _FAILED = frozenset({"failed", "truncated", "refused", "unsettled"})
+_WON = frozenset({"success", "fallback_success"})
+"""What an attempt is called that answered the call."""
+_POST_VERDICTS = frozenset({"block", "modify"})
+_METADATA_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_MAX_METADATA = 32
 _REQUEST_FIELDS = (
     *("temperature", "top_p", "top_k", "max_tokens", "frequency_penalty", "presence_penalty"),
     *("seed", "stop_sequences"),
@@ -58,6 +68,8 @@ class SpanCall:
     key_tags: Sequence[str] = ()
     content: Mapping[str, str] = field(default_factory=dict)
     """``input``, ``output`` and ``system``: captured messages as JSON texts."""
+    usage: Mapping[str, Any] = field(default_factory=dict)
+    """The provider's own usage object."""
 
     @property
     def operation(self) -> str:
@@ -92,9 +104,10 @@ def attributes(call: SpanCall, opt_in: Sequence[str] = ()) -> dict[str, Value]:
     if LATEST not in opt_in:
         found["gen_ai.system"] = _provider(call, 1)
     if not call.is_error:
-        found |= _usage(call.row)
+        found |= _usage(call.row) | _sound(call)
     found |= _request(call.facts)
-    found |= _checks(call.facts)
+    found |= _checks(call.facts) | _guardrails(call.facts) | _fallback(call)
+    found |= _metadata(call.facts)
     return {name: value for name, value in found.items() if value not in (None, "", (), [])}
 
 
@@ -124,9 +137,20 @@ def _rewritten(call: SpanCall) -> str | None:
 
 
 def _source(call: SpanCall) -> str | None:
-    if call.facts.get("alias"):
-        return "alias"
-    return "explicit" if _rewritten(call) else "passthrough"
+    if not call.row["provider_id"]:
+        return None
+    return str(call.facts.get("model_source") or "implicit")
+
+
+def _upstream_status(call: SpanCall) -> Any:
+    """Return what the provider that was asked last answered with; None where none did."""
+    attempts = call.facts.get("attempts") or ()
+    if attempts:
+        return attempts[-1].get("status")
+    row = call.row
+    if row["outcome"] == "refused" or call.facts.get("response_cache") == "hit":
+        return None
+    return row["status"]
 
 
 def _row(name: str) -> Callable[[SpanCall], Any]:
@@ -178,9 +202,7 @@ _TABLE: Mapping[str, Callable[[SpanCall], Any]] = {
     "gen_ai.input.messages": lambda call: call.content.get("input"),
     "gen_ai.output.messages": lambda call: call.content.get("output"),
     "http.response.status_code": _row("status"),
-    "langwatch.upstream.status_code": lambda call: (
-        None if call.row["outcome"] == "refused" else call.row["status"]
-    ),
+    "langwatch.upstream.status_code": _upstream_status,
     "error.type": lambda call: call.error_type,
 }
 
@@ -204,17 +226,42 @@ def _usage(row: Mapping[str, Any]) -> dict[str, int]:
     )
 
 
+def _sound(call: SpanCall) -> dict[str, Any]:
+    """Return what was spoken or heard, and the tokens that a usage says were sound."""
+    units, usage = call.facts.get("units") or {}, call.usage
+    heard = ("prompt_tokens_details", "input_tokens_details", "input_token_details")
+    spoken = ("completion_tokens_details", "output_tokens_details", "output_token_details")
+    return {
+        "gen_ai.usage.input_audio_tokens": _audio(usage, *heard, "promptTokensDetails"),
+        "gen_ai.usage.output_audio_tokens": _audio(usage, *spoken, "candidatesTokensDetails"),
+        "gen_ai.usage.input_chars": units.get("characters"),
+        "gen_ai.usage.audio_seconds": units.get("seconds"),
+    }
+
+
+def _audio(usage: Mapping[str, Any], *names: str) -> int | None:
+    """Return the tokens that are sound; Gemini lists a count for each medium, the others name it."""
+    for name in names:
+        details = usage.get(name)
+        if isinstance(details, list):
+            named = {d.get("modality"): d.get("tokenCount") for d in details if isinstance(d, dict)}
+            details = {"audio_tokens": named.get("AUDIO")}
+        if isinstance(details, dict) and isinstance(details.get("audio_tokens"), int):
+            return int(details["audio_tokens"])
+    return None
+
+
 def _request(facts: Mapping[str, Any]) -> dict[str, Any]:
     asked = facts.get("request") or {}
     return {f"gen_ai.request.{name}": asked.get(name) for name in _REQUEST_FIELDS}
 
 
 def _checks(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what policy, guardrails, cache rules and fallback said of the call."""
+    """Return what budgets, cache rules and policies said of the call."""
     found: dict[str, Any] = {
         "langwatch.cache.rule_id": facts.get("cache_rule_id"),
         "langwatch.cache.rule_priority": facts.get("cache_rule_priority"),
-        "langwatch.cache.mode_applied": facts.get("cache_mode"),
+        "langwatch.cache.mode_applied": str(facts.get("cache_mode") or "respect").upper(),
         "langwatch.budget.warnings": list(facts.get("budget_warnings") or ()),
         "langwatch.budget.breached_scope": facts.get("breached_scope"),
     }
@@ -223,18 +270,53 @@ def _checks(facts: Mapping[str, Any]) -> dict[str, Any]:
         f"{block.get('dimension')}:{block.get('pattern')}" for block in blocked
     ]
     found["langwatch.policy.blocked"] = True if blocked else None
-    verdicts = facts.get("guardrails") or ()
-    found["langwatch.guardrail.verdict"] = [str(v.get("verdict")) for v in verdicts]
-    found["langwatch.guardrail.direction"] = [str(v.get("direction")) for v in verdicts]
-    if any(v.get("verdict") == "fail_open" for v in verdicts):
-        found["langwatch.guardrail.fail_open"] = True
-    attempts = facts.get("attempts") or ()
-    if attempts:
-        last = attempts[-1]
-        found |= {
-            "langwatch.fallback.attempt": len(attempts),
-            "langwatch.fallback.attempts_count": len(attempts),
-            "langwatch.fallback.winning_credential": last.get("provider_id"),
-            "langwatch.fallback.reason": attempts[-2].get("outcome") if len(attempts) > 1 else None,
-        }
     return found
+
+
+def _guardrails(facts: Mapping[str, Any]) -> dict[str, Any]:
+    verdicts = facts.get("guardrails") or ()
+    found: dict[str, Any] = {
+        "langwatch.guardrail.verdict": [str(v.get("verdict")) for v in verdicts],
+        "langwatch.guardrail.direction": [str(v.get("direction")) for v in verdicts],
+    }
+    passed = [v for v in verdicts if v.get("fail_open")]
+    if passed:
+        found["langwatch.guardrail.fail_open"] = True
+        streams = [v["fail_open"] for v in passed if v.get("direction") == "stream_chunk"]
+        found["langwatch.guardrail.stream_chunk_fail_open"] = streams[0] if streams else None
+    if any(v["verdict"] in _POST_VERDICTS for v in verdicts if v.get("direction") != "request"):
+        found["langwatch.guardrail.post_flag"] = True
+    return found
+
+
+def _fallback(call: SpanCall) -> dict[str, Any]:
+    """Return how many providers were tried; a call whose key has but one for the model was tried there."""
+    attempts = call.facts.get("attempts") or ()
+    if not attempts:
+        if call.row["outcome"] != "completed":
+            return {}
+        attempts = [{"outcome": "success", "provider_id": call.row["provider_id"]}]
+    last = attempts[-1]
+    found = {
+        "langwatch.fallback.attempt": int(call.facts.get("fallback_count") or 0),
+        "langwatch.fallback.attempts_count": len(attempts),
+        "langwatch.fallback.reason": attempts[-2].get("outcome") if len(attempts) > 1 else None,
+    }
+    if last.get("outcome") in _WON:
+        found["langwatch.fallback.winning_credential"] = last.get("provider_id")
+        found["langwatch.fallback.winning_provider"] = call.row["provider_type"]
+    return found
+
+
+def _metadata(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the caller gave for the span alone, a name an attribute."""
+    try:
+        given = json.loads(facts.get("trace_metadata") or "{}")
+    except ValueError:
+        return {}
+    names = [name for name in given if _METADATA_NAME.fullmatch(name)][:_MAX_METADATA]
+    return {f"langwatch.metadata.{name}": _plain(given[name]) for name in names}
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, str | bool | int | float) else json.dumps(value)

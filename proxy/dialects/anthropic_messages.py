@@ -40,6 +40,7 @@ class _Answer(msgspec.Struct, gc=False):
     id: Any = None
     model: Any = None
     content: msgspec.Raw = msgspec.Raw()
+    stop_reason: Any = None
     usage: Any = None
 
 
@@ -69,6 +70,8 @@ def read_event(data: bytes, reading: Reading) -> None:
         reading.visible_bytes += _generated_bytes(event.delta)
     elif kind == "message_delta":
         reading.usage = merged(reading.usage, event.usage)
+        if isinstance(event.delta, dict):
+            reading.stopped(event.delta.get("stop_reason"))
     elif kind == "message_stop":
         reading.is_terminal = reading.may_end = True
     elif kind == "message_start" and isinstance(event.message, dict):
@@ -82,6 +85,7 @@ def read_body(data: bytes, reading: Reading) -> None:
     """Take in a whole answer. Raises one of UNREADABLE when it is not JSON."""
     answer = _answer.decode(data)
     _note_names(answer.model, answer.id, reading)
+    reading.stopped(answer.stop_reason)
     if isinstance(answer.usage, dict):
         reading.usage = answer.usage
         return

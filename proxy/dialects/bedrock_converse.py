@@ -21,6 +21,7 @@ class _Message(msgspec.Struct, gc=False):
 
 class _Answer(msgspec.Struct, gc=False):
     output: msgspec.Raw = msgspec.Raw()
+    stop_reason: Any = msgspec.field(name="stopReason", default=None)
     usage: Any = None
 
 
@@ -40,6 +41,7 @@ def read_event(data: bytes, reading: Reading) -> None:
         reading.visible_bytes += _generated_bytes(message.delta)
     elif message.stop_reason is not None:
         reading.may_end = True
+        reading.stopped(message.stop_reason)
     elif message.usage is not None:
         reading.usage = merged(reading.usage, message.usage)
         reading.is_terminal = reading.may_end = True
@@ -50,6 +52,7 @@ def read_event(data: bytes, reading: Reading) -> None:
 def read_body(data: bytes, reading: Reading) -> None:
     """Take in a whole answer. Raises msgspec.DecodeError when it is not JSON."""
     answer = _answer.decode(data)
+    reading.stopped(answer.stop_reason)
     if isinstance(answer.usage, dict):
         reading.usage = answer.usage
         return

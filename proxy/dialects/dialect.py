@@ -51,6 +51,10 @@ class Reading:
     """The provider's own usage object; later fields have replaced earlier ones."""
     model: str = ""
     answer_id: str = ""
+    finish_reasons: tuple[str, ...] = ()
+    """Why generating stopped, in the provider's own words; one for each answer that it was asked for."""
+    unread_choices: bytes = b""
+    """Choices of a whole answer, as JSON, that nothing but their finish reasons is still to be read of."""
     visible_bytes: int = 0
     """UTF-8 bytes of generated text, thinking and tool arguments: what an estimate is made from."""
     is_terminal: bool = False
@@ -60,7 +64,13 @@ class Reading:
     error_code: str = ""
     """The provider broke off with an error event of its own."""
 
+    def stopped(self, reason: object) -> None:
+        """Note why generating stopped, told once for each answer."""
+        if isinstance(reason, str) and len(self.finish_reasons) < _MAX_REASONS:
+            self.finish_reasons += (reason[:_REASON_CHARACTERS],)
 
+
+_MAX_REASONS, _REASON_CHARACTERS = 8, 64
 MAX_METERED_EVENT_BYTES = 64 * 1024
 """Events with usage are small in most dialects; one that is longer holds content and is only counted."""
 

@@ -159,11 +159,15 @@ def _take(chunk: _Chunk, reading: Reading) -> None:
     if chunk.error is not None:
         reading.error_code = _error_code(chunk.error)
     if isinstance(chunk.candidates, list):
+        # Some versions repeat the reason in every chunk, so the last chunk that tells one counts.
+        told, reading.finish_reasons = reading.finish_reasons, ()
         for candidate in chunk.candidates:
             if isinstance(candidate, dict):
                 reading.visible_bytes += _generated_bytes(candidate.get("content"))
                 if candidate.get("finishReason") is not None:
                     reading.is_terminal = reading.may_end = True
+                    reading.stopped(candidate["finishReason"])
+        reading.finish_reasons = reading.finish_reasons or told
     feedback = chunk.prompt_feedback
     if isinstance(feedback, dict) and feedback.get("blockReason") is not None:
         reading.is_terminal = reading.may_end = True

@@ -19,7 +19,7 @@ from proxy.dialects.dialect import (
     token_count,
 )
 from proxy.dialects.form_data import fields, replaced_at
-from proxy.dialects.openai_chat import error_code
+from proxy.dialects.openai_choices import error_code
 from proxy.dialects.request_fields import (
     MAX_MODEL_CHARACTERS,
     check_model,

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from proxy.dialects.dialect import UNREADABLE, Ask, Counts, Dialect, Reading, merged, token_count
-from proxy.dialects.openai_chat import error_code
+from proxy.dialects.openai_choices import error_code
 from proxy.dialects.request_fields import check_model, check_present, refused_json
 from rules.estimates import BYTES_PER_TOKEN
 from rules.usage import Usage

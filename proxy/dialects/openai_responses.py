@@ -22,7 +22,7 @@ from proxy.dialects.dialect import (
     token_count,
 )
 from proxy.dialects.error_forms import RESPONSES_ERRORS
-from proxy.dialects.openai_chat import error_code
+from proxy.dialects.openai_choices import error_code
 from proxy.dialects.request_fields import check_model, refused_json
 
 TERMINAL = frozenset({"response.completed", "response.failed", "response.incomplete"})
@@ -49,6 +49,8 @@ class _Event(msgspec.Struct, gc=False):
 class _Answer(msgspec.Struct, gc=False):
     id: Any = None
     model: Any = None
+    status: Any = None
+    incomplete_details: Any = None
     output: msgspec.Raw = msgspec.Raw()
     usage: Any = None
     error: Any = None
@@ -87,7 +89,9 @@ def read_event(data: bytes, reading: Reading) -> None:
     elif kind.endswith(".delta"):
         reading.visible_bytes += text_bytes(event.delta)
     elif kind in TERMINAL:
-        _note(_answer.decode(event.response or b"{}"), reading)
+        answer = _answer.decode(event.response or b"{}")
+        _note(answer, reading)
+        _note_end(answer, reading)
         _end(kind, reading)
     elif kind == "response.created":
         _note(_answer.decode(event.response or b"{}"), reading)
@@ -109,6 +113,13 @@ def _end(kind: str, reading: Reading) -> None:
         reading.error_code = "response_failed"
 
 
+def _note_end(answer: _Answer, reading: Reading) -> None:
+    """Note why the answer ended: what cut it short, or that it is complete."""
+    details = answer.incomplete_details
+    reason = details.get("reason") if isinstance(details, dict) else None
+    reading.stopped(answer.status if reason is None else reason)
+
+
 def _note(answer: _Answer, reading: Reading) -> None:
     if isinstance(answer.model, str):
         reading.model = answer.model
@@ -123,6 +134,7 @@ def read_body(data: bytes, reading: Reading) -> None:
     """Take in a whole answer. Raises one of UNREADABLE when it is not JSON."""
     answer = _answer.decode(data)
     _note(answer, reading)
+    _note_end(answer, reading)
     reading.visible_bytes = 0 if reading.usage else len(bytes(answer.output))
 
 

@@ -176,6 +176,7 @@ class Judge:
         self._note(number, verdict)
         guard = check.guard
         if guard.fails_open:
+            self.entries[number]["fail_open"] = reason
             note = f"{guard.id}:{reason}"
             if note not in self.not_applied:
                 self.not_applied.append(note)

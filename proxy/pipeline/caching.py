@@ -37,6 +37,7 @@ def cache_mode(_: Gateway, call: Call) -> None:
     call.note("cache_mode", mode.value)
     if rule is not None:
         call.note("cache_rule_id", rule.id)
+        call.note("cache_rule_priority", rule.priority)
     if mode is CacheMode.DISABLE:
         body = without_markers(call.body)
         if call.dialect.name == _GEMINI:

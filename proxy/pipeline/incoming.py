@@ -24,12 +24,16 @@ _TRACE_HEADERS = (
 )
 END_USER_HEADERS = (b"x-langwatch-end-user-id", b"x-litellm-end-user-id")
 METADATA_HEADER, THREAD_HEADER = b"x-langwatch-metadata", b"x-langwatch-thread-id"
-_ATTRIBUTION = (*END_USER_HEADERS, METADATA_HEADER, THREAD_HEADER)
+TRACE_METADATA_HEADER = b"x-langwatch-trace-metadata"
+ATTRIBUTION_HEADERS = frozenset(
+    {*END_USER_HEADERS, METADATA_HEADER, THREAD_HEADER, TRACE_METADATA_HEADER}
+)
+"""What a caller says of a call, for whoever looks at it later."""
 _CONSUMED = frozenset(
     {
         *KEY_HEADERS,
         *_TRACE_HEADERS,
-        *_ATTRIBUTION,
+        *ATTRIBUTION_HEADERS,
         CACHE_HEADER,
         b"connection",
         b"upgrade",

@@ -91,8 +91,10 @@ def answer_lines(gateway: Gateway, call: Call) -> bytes:
     if tracestate:
         more.append((b"tracestate", tracestate))
     if call.status is not None and call.status < 300:
-        for warning in gateway.holds.warnings(call.required_plan().bundle.budgets):
-            more.append((b"x-langwatch-budget-warning", warning.encode()))
+        warnings = gateway.holds.warnings(call.required_plan().bundle.budgets)
+        if warnings:
+            call.note("budget_warnings", warnings)
+            more += [(b"x-langwatch-budget-warning", warning.encode()) for warning in warnings]
     ends = lines.count(b"\n"), lines.count(b"\r")
     if ends != (_ANSWER_LINES, _ANSWER_LINES) or b"\0" in lines:
         raise BadAnswer("a header of our own holds a line break or a NUL")

@@ -4,16 +4,23 @@ from typing import Any
 
 import msgspec
 
+from core.fault import Fault
 from proxy.capture import Capture, Record
 from proxy.captured_messages import Exchange
 from proxy.dialects.dialect import UNREADABLE
+from proxy.dialects.openai_choices import finish_reasons
 from proxy.gateway import Gateway
 from proxy.pipeline.call import Call
-from proxy.pipeline.incoming import END_USER_HEADERS, METADATA_HEADER, THREAD_HEADER
+from proxy.pipeline.incoming import (
+    ATTRIBUTION_HEADERS,
+    END_USER_HEADERS,
+    METADATA_HEADER,
+    THREAD_HEADER,
+    TRACE_METADATA_HEADER,
+)
 from rules.privacy import INPUT, PLACEHOLDER, Cleaner
 
 _END_USER_CHARACTERS, _THREAD_CHARACTERS, _METADATA_BYTES = 256, 128, 4096
-_ATTRIBUTION = frozenset({*END_USER_HEADERS, METADATA_HEADER, THREAD_HEADER})
 _STOPS = 8
 _ADDRESSES = "urls"
 """The dimension of policy rules whose findings are quoted from prompts."""
@@ -39,6 +46,7 @@ class _Sampling(msgspec.Struct):
     frequency_penalty: Any = None
     presence_penalty: Any = None
     seed: Any = None
+    user: Any = None
     stop: Any = None
     stop_sequences: Any = None
     generationConfig: _Generation | None = None  # noqa: N815
@@ -69,7 +77,7 @@ def note(gateway: Gateway, call: Call) -> None:
     if call.plan is None:
         return
     bundle, consumed = call.plan.bundle, call.incoming.consumed
-    if not consumed.keys().isdisjoint(_ATTRIBUTION):
+    if not consumed.keys().isdisjoint(ATTRIBUTION_HEADERS):
         _note_attribution(call)
     if not bundle.privacy.is_idle:
         _clean_facts(call, bundle.privacy)
@@ -77,7 +85,13 @@ def note(gateway: Gateway, call: Call) -> None:
         call.note("capture", bundle.capture if bundle.keeps_content else "metadata")
     if not bundle.is_traced:
         return
+    if call.refused is not None and call.refused.fault is Fault.BUDGET_EXCEEDED:
+        told = call.refused.facts
+        call.note("breached_scope", f"{told.get('scope')}:{told.get('window')}")
     asked = _asked(call.body)
+    end_user = asked.pop("user", "")
+    if end_user and "end_user" not in call.facts:
+        call.note("end_user", end_user)
     if INPUT in bundle.privacy.drops:
         asked.pop("stop_sequences", None)
     if asked:
@@ -88,13 +102,16 @@ def note(gateway: Gateway, call: Call) -> None:
             call.note("answer_id", reading.answer_id[:128])
         if reading.model:
             call.note("answer_model", reading.model[:256])
+        if reasons := finish_reasons(reading):
+            call.note("finish_reasons", reasons)
 
 
 def _clean_facts(call: Call, privacy: Cleaner) -> None:
     """Take out of a call's facts what is the caller's own words: free metadata, and what a check found in a prompt."""
     facts = call.facts
-    if metadata := facts.get("metadata"):
-        call.note("metadata", "{}" if privacy.drops_all else privacy.json_text(metadata))
+    for name in ("metadata", "trace_metadata"):
+        if metadata := facts.get(name):
+            call.note(name, "{}" if privacy.drops_all else privacy.json_text(metadata))
     for name in ("policy_blocked", "policy_shadow"):
         if findings := facts.get(name):
             call.note(name, [_clean_finding(found, privacy) for found in findings])
@@ -110,18 +127,26 @@ def _note_attribution(call: Call) -> None:
     get = call.incoming.get
     end_user = next((value for name in END_USER_HEADERS if (value := get(name))), b"")
     if end_user:
-        text = end_user.decode("utf-8", "replace")
-        call.note("end_user", "".join(filter(str.isprintable, text))[:_END_USER_CHARACTERS])
+        call.note("end_user", _name(end_user.decode("utf-8", "replace")))
     if thread_id := get(THREAD_HEADER):
         call.note("thread_id", thread_id.decode("latin-1")[:_THREAD_CHARACTERS])
-    metadata = get(METADATA_HEADER)
-    if metadata and len(metadata) <= _METADATA_BYTES:
-        try:
-            is_object = isinstance(msgspec.json.decode(metadata), dict)
-        except UNREADABLE:
-            return
-        if is_object:
-            call.note("metadata", metadata.decode())
+    for name, header in (("metadata", METADATA_HEADER), ("trace_metadata", TRACE_METADATA_HEADER)):
+        metadata = get(header)
+        if metadata and _is_small_object(metadata):
+            call.note(name, metadata.decode())
+
+
+def _name(text: str) -> str:
+    return "".join(filter(str.isprintable, text))[:_END_USER_CHARACTERS]
+
+
+def _is_small_object(text: bytes) -> bool:
+    if len(text) > _METADATA_BYTES:
+        return False
+    try:
+        return isinstance(msgspec.json.decode(text), dict)
+    except UNREADABLE:
+        return False
 
 
 def finish(gateway: Gateway, call: Call) -> None:
@@ -148,6 +173,7 @@ def _asked(body: bytes) -> dict[str, Any]:
         "frequency_penalty": _number(read.frequency_penalty),
         "presence_penalty": _number(read.presence_penalty),
         "seed": _number(_first(read.seed, own.seed)),
+        "user": _name(read.user) if isinstance(read.user, str) else None,
         "stop_sequences": _texts(read.stop or read.stop_sequences or own.stopSequences),
     }
     return {name: value for name, value in found.items() if value is not None}

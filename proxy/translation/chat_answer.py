@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from proxy.dialects.openai_chat import counts
+from proxy.dialects.openai_choices import counts
 from proxy.translation.chat_request import written_call
 from proxy.translation.ends import FROM_CHAT, TO_CHAT
 from proxy.translation.errors import failure_in

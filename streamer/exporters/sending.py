@@ -169,7 +169,8 @@ def _calls(rows: list[dict[str, Any]]) -> list[SpanCall]:
         key = keys.get(row["virtual_key_id"])
         prefix, tags = ("", []) if key is None else (key.display_prefix, key.tags)
         content = _content(contents.get(str(row["call_id"])))
-        calls.append(SpanCall(row, facts_of(row), prefix, tags, content))
+        usage = facts_of(row, "usage_raw")
+        calls.append(SpanCall(row, facts_of(row), prefix, tags, content, usage))
     return calls
 
 

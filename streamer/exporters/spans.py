@@ -30,9 +30,9 @@ def request_of(calls: Iterable[SpanCall], opt_in: Sequence[str] = ()) -> ExportT
     return request
 
 
-def facts_of(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a ledger row's facts, which it holds as a text."""
-    facts = row.get("facts")
+def facts_of(row: Mapping[str, Any], column: str = "facts") -> Mapping[str, Any]:
+    """Return a ledger row's facts, or its usage, which it holds as a text."""
+    facts = row.get(column)
     found = orjson.loads(facts) if isinstance(facts, str) else facts
     return found if isinstance(found, dict) else {}
 

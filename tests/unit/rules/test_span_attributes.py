@@ -65,6 +65,8 @@ def test_usage_on_an_error_is_absent_and_not_zero() -> None:
         ("failed", "provider_error", "provider_error"),
         ("refused", "budget_exceeded", "budget_exceeded"),
         ("refused", "rate_limit_exceeded", "rate_limited"),
+        ("refused", "vk_rate_limit_exceeded", "rate_limited"),
+        ("refused", "url_not_allowed", "blocked_by_policy"),
         ("truncated", "upstream_mid_stream_failure", "provider_error"),
     ):
         found = of(outcome=outcome, code=code, status=402)
@@ -92,7 +94,7 @@ def test_what_the_stages_noted_is_said() -> None:
         {
             "attempts": [
                 {"provider_id": "prv_1", "outcome": "timeout", "status": None},
-                {"provider_id": "prv_2", "outcome": "completed", "status": 200},
+                {"provider_id": "prv_2", "outcome": "fallback_success", "status": 200},
             ],
             "policy_blocked": [{"dimension": "tools", "pattern": "rm.*", "value": "rm_rf"}],
             "guardrails": [{"id": "g", "direction": "request", "verdict": "allow"}],
@@ -109,12 +111,28 @@ def test_what_the_stages_noted_is_said() -> None:
     assert found["langwatch.fallback.winning_credential"] == "prv_2"
     assert found["langwatch.policy.violation"] == ["tools:rm.*"]
     assert found["langwatch.guardrail.verdict"] == ["allow"]
-    assert found["langwatch.cache.mode_applied"] == "force"
+    assert found["langwatch.cache.mode_applied"] == "FORCE"
     assert found["langwatch.end_user_id"] == "u-7"
     assert found["gen_ai.conversation.id"] == found["langwatch.thread_id"] == "t-1"
     assert found["gen_ai.request.temperature"] == 0
     assert found["gen_ai.response.id"] == "chatcmpl-1"
     assert "gen_ai.request.unknown" not in found
+
+
+def test_sound_is_counted_in_tokens_as_each_vendor_tells_it() -> None:
+    heard = {"prompt_tokens_details": {"audio_tokens": 5}}
+    spoken = {"completion_tokens_details": {"audio_tokens": 9}}
+    gemini = {"promptTokensDetails": [{"modality": "AUDIO", "tokenCount": 5}]}
+    name = "gen_ai.usage.%sput_audio_tokens"
+    for usage, told in (
+        (heard, {name % "in": 5}),
+        (heard | spoken, {name % "in": 5, name % "out": 9}),
+        ({"input_token_details": {"audio_tokens": 0}}, {name % "in": 0}),
+        (gemini, {name % "in": 5}),
+        ({}, {}),
+    ):
+        found = attributes(SpanCall(ROW, usage=usage))
+        assert {n: v for n, v in found.items() if "audio" in n} == told
 
 
 def test_content_is_there_only_where_it_was_captured() -> None:

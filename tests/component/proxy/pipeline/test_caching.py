@@ -108,7 +108,11 @@ async def test_a_rule_decides_where_the_caller_does_not_and_the_key_where_no_rul
         _, got = await sent_and_got(here, orjson.dumps(MARKED))
         assert got.headers["x-langwatch-cache-mode"] == "disable"
         told = await here.the_settlement()
-        assert told["facts"] == {"cache_mode": "disable", "cache_rule_id": "cacherule_1"}
+        assert told["facts"] == {
+            "cache_mode": "disable",
+            "cache_rule_id": "cacherule_1",
+            "cache_rule_priority": 100,
+        }
         _, got = await sent_and_got(here, orjson.dumps(MARKED), x_langwatch_cache="respect")
         assert got.headers["x-langwatch-cache-mode"] == "respect"
         _, got = await sent_and_got(here, orjson.dumps(chat()), "/v1/chat/completions")
