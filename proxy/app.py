@@ -9,7 +9,6 @@ from proxy.dialects.error_forms import ErrorForm
 from proxy.gateway import Gateway
 from proxy.metrics_view import metrics_answer
 from proxy.model_forms import FORMS
-from proxy.models_list import list_answer, one_answer
 from proxy.pipeline.call import new_call
 from proxy.pipeline.caller import api_of, without_key
 from proxy.pipeline.incoming import KEY_HEADERS, Incoming, read_headers
@@ -123,8 +122,8 @@ async def _models(gateway: Gateway, scope: Scope, incoming: Incoming) -> Answer:
         raise Refused(Fault.MISSING_API_KEY)
     bundle = gateway.keyring.known(presented) or await gateway.keyring.resolve(presented)
     path = scope["path"]
-    form = FORMS[api_of(path, incoming)]
-    name = path.partition("/models/")[2]
+    api = api_of(path, incoming)
+    plan, name = gateway.plans.of(bundle), path.partition("/models/")[2]
     if name:
-        return one_answer(bundle, form, name)
-    return list_answer(bundle, form, scope["query_string"])
+        return gateway.model_lists.one(plan, api, FORMS[api], name)
+    return gateway.model_lists.answer(plan, api, FORMS[api], scope["query_string"])

@@ -12,6 +12,7 @@ from proxy.capture import Captures
 from proxy.holds import Holds
 from proxy.keyring import Keyring
 from proxy.metrics import Metrics
+from proxy.models_list import ModelLists
 from proxy.pipeline.circuits import Circuits
 from proxy.pipeline.identity import Identities
 from proxy.pipeline.lanes import PlanBook
@@ -48,6 +49,7 @@ class Gateway:
     prices: PriceBook = field(default_factory=PriceBook)
     identities: Identities = field(default_factory=Identities)
     plans: PlanBook = field(default_factory=PlanBook)
+    model_lists: ModelLists = field(default_factory=ModelLists)
     latencies: Latencies = field(default_factory=Latencies)
     makers: Makers = field(default_factory=Makers)
     answers: AnswerStore = field(default_factory=AnswerStore)

@@ -178,6 +178,14 @@ class Directory:
         is_foreign = bool(families) and account.type in _VENDORS
         return not is_foreign and self.knows(account.type, model)
 
+    def claims(self, model: str) -> bool:
+        """Say whether an alias, a word before a slash, or what is known of a provider places a model."""
+        prefix, slash, _ = model.partition("/")
+        if model in self.aliases or (slash and self._prefixed(prefix, model)):
+            return True
+        families = families_of(model)
+        return any(self._says(account, model, families) for account in self.accounts)
+
     def reachable(self, most: int) -> list[str]:
         """Return what a caller may write instead: aliases, and words that go before a slash."""
         words = dict.fromkeys(self.aliases)

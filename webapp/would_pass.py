@@ -9,23 +9,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
 
 import orjson
 
 from core.provider_settings import ProviderSettings, read_settings
 from core.spending import standings
+from rules.accounts import NotAllowed, account_of, is_catalogued, resolve
 from rules.apis import Api, is_native
-from rules.catalogue import known_models
 from rules.guardrails.matches import redacted
 from rules.guardrails.texts import Text, Unreadable, request_texts
 from rules.guardrails.types import REQUEST, Guard, guard_of, wanted_in
 from rules.limits import Verdict as LimitVerdict
 from rules.policy import Policy, Verdict, explain, policy_of
 from rules.policy_subjects import DIMENSIONS, MODELS, Unjudgeable
-from rules.provider_types import SANDBOX, SANDBOX_MODELS
-from rules.routing import Account, Directory, Reason, Unplaced
+from rules.routing import Directory, Reason, Unplaced
 from rules.routing_terms import RoutingTerms, terms_of
 from rules.strategies import Strategy
 from webapp import filters
@@ -109,17 +107,19 @@ def _routing(
     terms = terms_of(setup.config, bound, policy)
     # Whoever takes the request as it comes is tried before those who need a translation.
     order = sorted(terms.order, key=lambda one: not is_native(one.type, asked.api))
-    accounts = [_account(one, asked.api) for one in order]
+    accounts = [
+        account_of(one, one.settings, is_native=is_native(one.type, asked.api)) for one in order
+    ]
+    directory = Directory(accounts, (), terms.aliases, is_catalogued)
     try:
-        resolution = Directory(accounts, (), terms.aliases, _is_catalogued).resolve(model)
+        resolution = resolve(directory, terms, order, model)
     except Unplaced as unplaced:
         return Step(title, BLOCKED, "Refused", [_why_unplaced(unplaced, model, terms)]), []
-    picked = [(order[pick.place], pick.model) for pick in resolution.picks]
-    allowed = [pick for pick in picked if terms.allows(*pick)]
-    if not allowed:
+    except NotAllowed as refused:
         lists = "; ".join(", ".join(one) for one in terms.lists)
-        sentence = f"{picked[0][1]} is not among the models allowed: {lists}."
+        sentence = f"{refused.pick.model} is not among the models allowed: {lists}."
         return Step(title, BLOCKED, "Refused", [sentence]), []
+    allowed = [(order[pick.place], pick.model) for pick in resolution.picks]
     chain = [pick for pick in allowed if pick[0].settings.serves(pick[1])]
     if not chain:
         sentence = f"{allowed[0][0].name} has blocked {allowed[0][1]}."
@@ -148,21 +148,6 @@ def _why_unplaced(unplaced: Unplaced, model: str, terms: RoutingTerms[Bound]) ->
     if unplaced.reason is Reason.NOT_RECOGNIZED:
         return f"No provider is known to serve {model}."
     return f"No provider here serves {unplaced.name or model}."
-
-
-def _account(one: Bound, api: Api) -> Account:
-    models = SANDBOX_MODELS if one.type == SANDBOX else one.settings.models
-    names = frozenset(models), frozenset(one.settings.deployments)
-    return Account(one.name, one.type, *names, is_native(one.type, api))
-
-
-@lru_cache(maxsize=64)
-def _catalogued(provider_type: str) -> frozenset[str]:
-    return frozenset(known_models(provider_type))
-
-
-def _is_catalogued(provider_type: str, model: str) -> bool:
-    return model in _catalogued(provider_type)
 
 
 def _policy_steps(policy: Policy, body: bytes, chain: Chain) -> list[Step]:

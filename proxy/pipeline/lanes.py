@@ -6,7 +6,6 @@ is remembered.
 
 from collections.abc import Container
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
@@ -18,14 +17,13 @@ from proxy.dialects.dialect import Dialect
 from proxy.limit_state import Period
 from proxy.pipeline.foreign import Errand, Way, way_to
 from proxy.pipeline.routing_terms import RoutingTerms, routing_terms
-from proxy.providers import sandbox
 from proxy.providers.provider import Headers, Outgoing, Provider, Signer, TokenNeed, Wanted
 from proxy.providers.registry import PROVIDERS
 from proxy.routes import Route
 from proxy.transport.answer import header_block
 from proxy.transport.upstream import host_header
-from rules.catalogue import known_models
-from rules.routing import Account, Directory, Reason, Source, Unplaced
+from rules.accounts import NotAllowed, account_of, is_catalogued, resolve
+from rules.routing import Directory, Reason, Source, Unplaced
 
 _MAX_PLANS = 20_000
 _MAX_TARGETS = 256
@@ -189,13 +187,17 @@ class RouteLanes:
             provider = PROVIDERS.get(binding.type)
             lane = None if provider is None else lane_of(route, binding, provider)
             if lane is None:
-                mute.append(account_of(binding))
+                mute.append(account_of(binding, binding.settings))
             else:
                 self._lanes.append(lane)
         # Whoever speaks the route's dialect comes before those who have to be translated for.
         self._lanes.sort(key=lambda lane: lane.way is not None)
-        accounts = [account_of(lane.binding, lane.way is None) for lane in self._lanes]
-        self._directory = Directory(accounts, mute, terms.aliases, _is_catalogued)
+        self._order = [lane.binding for lane in self._lanes]
+        accounts = [
+            account_of(lane.binding, lane.binding.settings, is_native=lane.way is None)
+            for lane in self._lanes
+        ]
+        self._directory = Directory(accounts, mute, terms.aliases, is_catalogued)
         self.turns = 0
         """How many calls have been spread over the lanes so far, where a policy has them take turns."""
 
@@ -217,20 +219,29 @@ class RouteLanes:
                 self._found[model] = found
         return found
 
+    def peek(self, model: str) -> Found | None:
+        """Return what ``find`` does, or None where that refuses; nothing of it is remembered."""
+        try:
+            return self._resolved(model)
+        except Refused:
+            return None
+
+    def claims(self, model: str) -> bool:
+        """Say whether a provider is known to serve a model, and does not just get what nobody else takes."""
+        return self._directory.claims(model)
+
     def _resolved(self, model: str) -> Found:
         try:
-            resolution = self._directory.resolve(model)
+            resolution = resolve(self._directory, self._terms, self._order, model)
         except Unplaced as unplaced:
             raise self._refusal(unplaced, model) from None
-        picked = [(self._lanes[place], name) for place, name in resolution.picks]
-        terms = self._terms
-        allowed = [pick for pick in picked if terms.allows(pick[0].binding, pick[1])]
-        if not allowed:
-            raise _not_allowed(*picked[0], resolution.alias)
-        served = ((lane.serving(name), name) for lane, name in allowed)
+        except NotAllowed as refused:
+            place, name = refused.pick
+            raise _not_allowed(self._lanes[place], name, refused.alias) from None
+        served = ((self._lanes[place].serving(name), name) for place, name in resolution.picks)
         chain = [Choice(lane, name) for lane, name in served if lane is not None]
         if not chain:
-            name = allowed[0][0].binding.name
+            name = self._order[resolution.picks[0].place].name
             sentence = f'The provider "{name}" does not serve this model here.'
             raise Refused(Fault.MODEL_PROVIDER_NOT_BOUND, sentence, model=model, provider=name)
         return Found(tuple(chain), resolution.source, resolution.alias)
@@ -263,24 +274,6 @@ def _not_allowed(lane: Lane, model: str, alias: str) -> Refused:
         model=model,
         provider=lane.binding.name,
     )
-
-
-def account_of(binding: ProviderBinding, is_native: bool = False) -> Account:
-    """Return a provider as routing sees it on a route, whose requests it takes as they come or not."""
-    settings, models = binding.settings, binding.settings.models
-    if binding.type == sandbox.SANDBOX.type:
-        models = sandbox.MODELS
-    names = frozenset(models), frozenset(settings.deployments)
-    return Account(binding.name, binding.type, *names, is_native)
-
-
-@lru_cache(maxsize=64)
-def _catalogued(provider_type: str) -> frozenset[str]:
-    return frozenset(known_models(provider_type))
-
-
-def _is_catalogued(provider_type: str, model: str) -> bool:
-    return model in _catalogued(provider_type)
 
 
 @dataclass(slots=True, eq=False)
