@@ -63,7 +63,7 @@ def govern(here: Site) -> None:
     )
     bundle.config = {
         "model_aliases": {"fast": "gemini/gemini-2.5-flash", "any": {"anthropic-main": "c"}},
-        "models_allowed": ["gpt-4o*", "claude-haiku-4-5", "gemini-*", "llama*", "gone-1"],
+        "models_allowed": ["gpt-4o*", "claude-haiku-4-5", "gemini-2*", "llama*", "gone-1"],
         "policy_rules": {"models": {"deny": ["^gemini-2.5-pro$"]}},
     }
 
@@ -88,7 +88,7 @@ async def test_every_listed_name_is_routed_and_nothing_that_is_refused_is_listed
             "gone-*",
             "claude-haiku-*",
             "*/gemini-2.5-*",
-            "gemini-*",
+            "gemini-2*",
             "llama*",
             "llama-*",
         }
