@@ -5,12 +5,12 @@ from proxy.gateway import Gateway
 from proxy.pipeline.identity import Identity
 from proxy.pipeline.incoming import Incoming
 from proxy.pipeline.outgoing_headers import standing_headers, trace_headers
-from proxy.pipeline.socket_turns import Turns, lanes_for_sockets
+from proxy.pipeline.socket_turns import Turns
+from proxy.pipeline.socket_upstream import speaks
 from proxy.routes import Serves, find
 from proxy.transport.asgi import Scope
 from proxy.transport.connection import ClientConnection
 from proxy.transport.websocket import WebSocket, switching, wants_websocket
-from rules.guardrails.types import RESPONSE, STREAM_CHUNK
 
 
 async def serve_socket(
@@ -18,8 +18,9 @@ async def serve_socket(
 ) -> None:
     """Serve a client's WebSocket to its end. Raises Refused: UPGRADE_REQUIRED, and those of authentication.
 
-    Refused before the switch means that nothing was sent. A key whose answers must be judged or may be given
-    again is served by plain HTTP only, where that can be done.
+    Refused before the switch means that nothing was sent. It is opened for a key with a provider that opens
+    WebSockets; which of them serves a question, and whether one does, its model says. Answers are judged on
+    their way like those of a stream; none is kept to be given again.
     """
     key = wants_websocket(scope["headers"])
     connection = scope["state"].get("connection")
@@ -33,14 +34,13 @@ async def serve_socket(
         raise Refused(Fault.MISSING_API_KEY)
     bundle = gateway.keyring.known(presented) or await gateway.keyring.resolve(presented)
     plan = gateway.plans.of(bundle)
-    guards = plan.checks.guards or {}
-    is_judged = bool(guards.get(RESPONSE) or guards.get(STREAM_CHUNK))
-    is_ready = gateway.readiness.is_ready and not connection.last
-    can_serve = lanes_for_sockets(plan.on(route).lanes) and not plan.checks.response_ttl_seconds
-    if is_judged or not can_serve or not is_ready:
+    if not any(map(speaks, plan.on(route).lanes)):
         raise Refused(
-            Fault.UPGRADE_REQUIRED, "This key's calls are not served by WebSocket; use plain HTTP."
+            Fault.UPGRADE_REQUIRED,
+            "No provider of this key is reached by WebSocket; use plain HTTP.",
         )
+    if not gateway.readiness.is_ready or connection.last:
+        raise Refused(Fault.UPGRADE_REQUIRED, "The gateway is stopping; use plain HTTP.")
     headers = standing_headers(gateway.version_bytes, identity)
     headers += trace_headers(identity, incoming.get(b"tracestate"))
     duplex = connection.take_over()

@@ -3,15 +3,15 @@
 from core.fault import Refused
 from proxy.dialects.event_stream import EventSplitter, data_of
 from proxy.guarding.events import Reader
+from proxy.guarding.holding import NOT_READABLE, Holding
 from proxy.guarding.judge import Judge
 from proxy.guarding.texts import with_texts
 from proxy.splice_at import Path
-from rules.guardrails.hold_back import HoldBack, Released, TooMuchHeld
+from rules.guardrails.hold_back import Released
 from rules.guardrails.texts import Text, Unreadable, answer_texts, parsed
 
 MAX_EVENT_BYTES = 4 * 1024 * 1024
 MAX_BODY_BYTES = 32 * 1024 * 1024
-_NOT_READABLE = "unreadable"
 
 
 class StreamGuard:
@@ -24,68 +24,40 @@ class StreamGuard:
 
     def __init__(self, judge: Judge, read: Reader) -> None:
         self._judge = judge
-        self._read = read
         self._splitter = EventSplitter(MAX_EVENT_BYTES)
-        self._held: HoldBack[Path] = HoldBack(judge.window_characters, judge.overlap_characters)
-        self._sees_end = False
-        self.has_ended = False
+        self._held = Holding(judge, read)
+
+    @property
+    def has_ended(self) -> bool:
+        """What ends the client's dialect has been let go."""
+        return self._held.has_ended
 
     def take(self, pieces: list[bytes]) -> list[bytes]:
         """Return what may go of what has come. Raises Refused."""
         for piece in pieces:
             for event in self._splitter.feed(piece):
-                self._add(event)
+                self._held.add(event, data_of(event))
             if self._splitter.skipped_bytes:
                 # What was too long to be kept can't be passed on either, whatever fails open.
                 raise self._judge.too_large()
-        return [] if self._judge.asks else self._let_go()
+        return [] if self._held.asks else _shown(self._held.let_go())
 
     def finish(self) -> list[bytes]:
         """Return the rest. Raises Refused."""
         tail = self._splitter.tail
         if tail:
-            self._add(tail)
-        self._held.close_all()
-        self._sees_end = True
-        return [] if self._judge.asks else self._let_go()
+            self._held.add(tail, data_of(tail))
+        self._held.end()
+        return [] if self._held.asks else _shown(self._held.let_go())
 
     async def ask(self) -> list[bytes]:
         """Judge what has come, asking evaluators, and return what may go. Raises Refused."""
-        for window in self._held.due():
-            self._held.judged(window, await self._judge.window_asked(window))
-        return self._released()
+        return _shown(await self._held.ask())
 
-    def _let_go(self) -> list[bytes]:
-        for window in self._held.due():
-            self._held.judged(window, self._judge.window(window))
-        return self._released()
 
-    def _released(self) -> list[bytes]:
-        shown = b"".join(map(rewritten, self._held.release()))
-        self.has_ended = self._sees_end and self._held.is_empty
-        if self.has_ended:
-            self._judge.conclude()
-        return [shown] if shown else []
-
-    def _add(self, event: bytes) -> None:
-        data = data_of(event)
-        if data is None or not data.strip():
-            self._held.add(event)
-            return
-        try:
-            told = self._read(data)
-            self._held.add(event, told.pieces)
-        except Unreadable:
-            self._judge.unreadable(_NOT_READABLE)
-            self._held.add(event)
-            return
-        except TooMuchHeld:
-            raise self._judge.too_large() from None
-        if told.closes_all:
-            self._held.close_all()
-        for channel in told.closes:
-            self._held.close(channel)
-        self._sees_end = self._sees_end or told.is_end
+def _shown(released: list[Released[Path]]) -> list[bytes]:
+    shown = b"".join(map(rewritten, released))
+    return [shown] if shown else []
 
 
 def rewritten(released: Released[Path]) -> bytes:
@@ -150,7 +122,7 @@ class BodyGuard:
                 return body, [Text((), body.decode())]
             return body, answer_texts(parsed(body))
         except (Unreadable, UnicodeDecodeError):
-            self._judge.unreadable(_NOT_READABLE)
+            self._judge.unreadable(NOT_READABLE)
             return body, []
 
     def _changed(self, body: bytes, texts: list[Text], changed: dict[int, str]) -> list[bytes]:

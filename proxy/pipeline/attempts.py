@@ -132,7 +132,7 @@ class _Run:
             choice = call.chain[place]
             refused = barred(self._gateway, call, choice)
             if refused is None:
-                refused = self._moved_to(place)
+                refused = moved_to(self._gateway, call, place)
             if refused is None:
                 return place
             is_circuit = refused.fault is Fault.CIRCUIT_OPEN
@@ -147,7 +147,7 @@ class _Run:
         if self._tried is None:
             raise self._refused or Refused(Fault.INTERNAL_ERROR, "The call has no route.")
         place, failure = self._tried
-        self._serve_by(place)
+        serve_by(self._gateway, self._call, place)
         if failure.outcome == TIMEOUT:
             self._call.leash.pull(LeashReason.FIRST_BYTE_TIMEOUT)
             raise LeashPulled
@@ -171,36 +171,6 @@ class _Run:
         if failure is None or failure.outcome != UNSENDABLE:
             self._judged(call.chain[place], failure, begun_s)
         return failure
-
-    def _moved_to(self, place: int) -> Refused | None:
-        """Let a lane serve the call from here on; return why its provider's own limits do not let it.
-
-        Raises Refused(LEDGER_FULL) when that can't be recorded.
-        """
-        gateway, choice = self._gateway, self._call.chain[place]
-        try:
-            again(gateway, self._call, choice)
-        except Refused as refused:
-            let_go(gateway, self._call, choice.lane.binding.id)
-            if refused.fault is Fault.LEDGER_FULL:
-                raise
-            return refused
-        self._serve_by(place)
-        return None
-
-    def _serve_by(self, place: int) -> None:
-        """Let a lane of the chain serve the call: its model, its price, its share of the hold."""
-        gateway, call, choice = self._gateway, self._call, self._call.chain[place]
-        call.fallback_count = place
-        if (call.lane, call.model) == choice:
-            return
-        call.choose(choice)
-        if call.route.pricing is not Pricing.FREE:
-            medium = call.route.pricing.medium
-            price = gateway.prices.price(
-                choice.lane.binding.type, choice.model, call.admitted_s, medium
-            )
-            call.price, call.estimate_nanousd = price, cost_nanousd(call.estimate, price)
 
     def _has_more(self) -> bool:
         call = self._call
@@ -309,6 +279,38 @@ class _Run:
         }
         self._attempts.append(attempt)
         self._call.note("fallback_count", self._call.fallback_count)
+
+
+def moved_to(gateway: Gateway, call: Call, place: int) -> Refused | None:
+    """Let a lane of the chain serve a call from here on; return why its provider's own limits do not let it.
+
+    Raises Refused(LEDGER_FULL) when that can't be recorded.
+    """
+    choice = call.chain[place]
+    try:
+        again(gateway, call, choice)
+    except Refused as refused:
+        let_go(gateway, call, choice.lane.binding.id)
+        if refused.fault is Fault.LEDGER_FULL:
+            raise
+        return refused
+    serve_by(gateway, call, place)
+    return None
+
+
+def serve_by(gateway: Gateway, call: Call, place: int) -> None:
+    """Let a lane of the chain serve a call: its model, its price, its share of the hold."""
+    choice = call.chain[place]
+    call.fallback_count = place
+    if (call.lane, call.model) == choice:
+        return
+    call.choose(choice)
+    if call.route.pricing is not Pricing.FREE:
+        medium = call.route.pricing.medium
+        price = gateway.prices.price(
+            choice.lane.binding.type, choice.model, call.admitted_s, medium
+        )
+        call.price, call.estimate_nanousd = price, cost_nanousd(call.estimate, price)
 
 
 def let_go(gateway: Gateway, call: Call, provider_id: str) -> None:

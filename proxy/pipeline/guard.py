@@ -4,7 +4,7 @@ Without a guardrail both are one comparison. What is found and what could not be
 call; what was passed unseen is told in a header too.
 """
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 
 import trio
 
@@ -13,6 +13,7 @@ from proxy.checks import Check
 from proxy.gateway import Gateway
 from proxy.guarding.answers import BodyGuard, StreamGuard, Withheld
 from proxy.guarding.events import reader_for
+from proxy.guarding.frames import FrameGuard
 from proxy.guarding.judge import Judge
 from proxy.guarding.texts import with_texts
 from proxy.pipeline.call import Call, Converter
@@ -96,10 +97,7 @@ def guard_answer(gateway: Gateway, call: Call) -> None:
     if call.translated is not None:
         # What is judged is what the client gets, whatever the provider sends.
         is_stream = call.translated.is_streamed and not call.translated.is_array
-    checks = guards.get(RESPONSE, ())
-    if is_stream:
-        # Whoever asks for a stream must not get past what is looked for in whole answers.
-        checks = tuple(dict.fromkeys((*checks, *guards.get(STREAM_CHUNK, ()))))
+    checks = _of_streams(guards) if is_stream else guards.get(RESPONSE, ())
     if not checks:
         return
     judge = _judge(gateway, call, STREAM_CHUNK if is_stream else RESPONSE, checks)
@@ -121,6 +119,21 @@ def guard_answer(gateway: Gateway, call: Call) -> None:
     call.converters = (*call.converters, converter)
     if judge.asks:
         call.asking = guard.ask
+
+
+def guard_frames(gateway: Gateway, call: Call) -> FrameGuard | None:
+    """Return what judges an answer that comes as the events of a WebSocket; None without a guardrail for it."""
+    guards = call.checks.guards
+    checks = () if guards is None else _of_streams(guards)
+    if not checks:
+        return None
+    judge = _judge(gateway, call, STREAM_CHUNK, checks)
+    return FrameGuard(judge, reader_for(call.dialect.name))
+
+
+def _of_streams(guards: Mapping[str, tuple[Check, ...]]) -> tuple[Check, ...]:
+    # Whoever asks for a stream must not get past what is looked for in whole answers.
+    return tuple(dict.fromkeys((*guards.get(RESPONSE, ()), *guards.get(STREAM_CHUNK, ()))))
 
 
 def _media_and_coding(headers: list[tuple[bytes, bytes]]) -> tuple[bytes, bytes]:

@@ -64,6 +64,8 @@ class Lane:
     """How requests and answers are translated; None where the provider speaks the route's dialect."""
     charged: tuple[tuple[Period, ...], msgspec.Raw] = ((), msgspec.Raw(b"[]"))
     """The periods that its last call was charged to, and what records say of them."""
+    opens_sockets: bool = True
+    """False once the provider has answered the handshake of a WebSocket as something that it does not have."""
     records: dict[tuple[str, str], bytes] = field(default_factory=dict)
     """What the records of calls to a model, as the caller names it, have alike; for ``proxy.pipeline.records``."""
     is_plain: bool = field(init=False)

@@ -1,12 +1,12 @@
 """A WebSocket of OpenAI's responses API, governed: each ``response.create`` is a call like any other.
 
 A turn goes through the deciding stages and is booked; its answer is metered from the provider's events, which
-pass unchanged. All turns of a connection go to one provider, because what a turn builds on lives there. What is
-refused is said as an error event, and the connection stays open.
+pass unchanged but for what guardrails replace. All turns of a connection go to one provider, because what a turn
+builds on lives there: the first of the chain that opens a WebSocket. What is refused is said as an error event, and
+the connection stays open; an answer that a guardrail blocks ends it.
 """
 
 import time
-from collections.abc import Sequence
 
 import msgspec
 import trio
@@ -15,35 +15,32 @@ from msgspec.structs import replace
 from core.fault import Fault, Refused
 from proxy.dialects.dialect import UNREADABLE, Reading
 from proxy.gateway import Gateway
+from proxy.guarding.frames import FrameGuard
 from proxy.pipeline import remember
 from proxy.pipeline.attempts import barred
 from proxy.pipeline.call import Call, Outcome, new_call
 from proxy.pipeline.endings import MALFORMED_STREAM, BrokenAnswer, conclude
+from proxy.pipeline.guard import guard_frames
 from proxy.pipeline.incoming import Incoming
 from proxy.pipeline.lanes import Lane
 from proxy.pipeline.observe import record
-from proxy.pipeline.route import read
+from proxy.pipeline.route import read, route
 from proxy.pipeline.settle import settle
+from proxy.pipeline.socket_upstream import connected, keep_speaking
 from proxy.pipeline.stages import DECIDE
 from proxy.responses import RETRY_SOON_SECONDS
 from proxy.routes import Route
 from proxy.splice import renamed_model
 from proxy.transport.asgi import Message, Scope
-from proxy.transport.duplex import Duplex, DuplexLost
+from proxy.transport.duplex import DuplexLost
 from proxy.transport.faults import ClientGone, LeashPulled, Stage, UpstreamLost
-from proxy.transport.upstream import host_header
-from proxy.transport.websocket import (
-    GOING_AWAY,
-    INTERNAL,
-    NORMAL,
-    WebSocket,
-    shake_hands,
-)
+from proxy.transport.websocket import GOING_AWAY, INTERNAL, NORMAL, POLICY, WebSocket
+from rules.makers import Watch
 
 CREATE, CANCEL = "response.create", "response.cancel"
 DRAIN_LOOK_SECONDS = 0.25
 _FOREVER = float("inf")
-_HANDSHAKE_HEADERS = b"sec-websocket-"
+_CHUNK_BLOCKED = "stream_chunk_blocked"
 
 
 class _Asked(msgspec.Struct):
@@ -88,6 +85,10 @@ class Turns:
         self._lane: Lane | None = None
         self._call: Call | None = None
         """The turn under way."""
+        self._guard: FrameGuard | None = None
+        """What judges the answer of the turn under way."""
+        self._watch: Watch | None = None
+        """What notes who made the sealed parts of that answer."""
         self._patience = trio.CancelScope()
         """Around the wait for the provider; its deadline is the turn's."""
 
@@ -142,25 +143,20 @@ class Turns:
         gateway.metrics.in_flight += 1
         try:
             await self._decide(call)
-            lane = call.required_lane()
-            if (refused := barred(gateway, call, call.chain[0])) is not None:
-                raise refused
             if self._upstream is None:
-                self._upstream = await self._connect(lane)
-                self._lane = lane
+                self._upstream = await connected(gateway, call, self._incoming.forwarded)
+                self._lane = call.required_lane()
                 nursery.start_soon(self._pass_on, self._upstream)
-            elif self._lane is None or self._lane.binding.id != lane.binding.id:
-                raise Refused(
-                    Fault.BAD_REQUEST,
-                    "This connection leads to another provider; open a new one for this model.",
-                )
+            elif (refused := barred(gateway, call, call.chain[0])) is not None:
+                raise refused
+            self._prepare(call)
             call.is_dispatched = True
             call.status, call.meter = 200, FrameMeter()
             call.capture = remember.begin(gateway, call)
             self._patience.deadline = trio.current_time() + gateway.settings.first_byte_seconds
-            body = call.body
-            if call.model != call.ask.model:
-                body = renamed_model(body, call.model)
+            body, wanted = call.body, call.required_lane().destination(call.model, True).wanted
+            if wanted.model != call.ask.model:
+                body = renamed_model(body, wanted.model)
             gateway.metrics.streaming += 1
             await self._upstream.send(body)
         except DuplexLost as error:
@@ -176,32 +172,17 @@ class Turns:
             if stage is read:
                 # There is no other way to answer on a WebSocket, so nobody asks for it.
                 call.ask = replace(call.ask, is_streamed=True)
+            elif stage is route:
+                keep_speaking(call, self._lane)
 
-    async def _connect(self, lane: Lane) -> WebSocket:
-        settings, target = self._gateway.settings, lane.binding.target
-        if target is None:
-            raise UpstreamLost(Stage.CONNECT, "the provider has no address")
-        sock, slot = await self._gateway.pool.dialer.connect(target)
-        duplex = Duplex(sock, slot)
-        try:
-            forwarded = [
-                h for h in self._incoming.forwarded if not h[0].startswith(_HANDSHAKE_HEADERS)
-            ]
-            headers = [
-                (b"host", host_header(target)),
-                *lane.provider.credential_headers(lane.binding),
-                *lane.headers(forwarded, self._incoming.consumed),
-            ]
-            _, _, path = lane.destination("", True).target.partition(b" ")
-            with trio.move_on_after(settings.connect_seconds) as patience:
-                rest = await shake_hands(duplex, path, headers, settings.connect_seconds)
-            if patience.cancelled_caught:
-                raise UpstreamLost(Stage.HEAD, "it gave no answer to a WebSocket handshake in time")
-        except BaseException:
-            duplex.close()
-            raise
-        duplex.begin_with(rest)
-        return WebSocket(duplex, False, settings.max_body_bytes, settings.client_write_seconds)
+    def _prepare(self, call: Call) -> None:
+        """Have what looks at the answer ready before the question is sent."""
+        self._guard = guard_frames(self._gateway, call)
+        bundle, lane = call.required_plan().bundle, call.required_lane()
+        self._watch = None
+        if call.watches_sealed:
+            makers = self._gateway.makers
+            self._watch = Watch(makers, bundle.vk_id, lane.binding.id, call.dialect.name)
 
     async def _pass_on(self, upstream: WebSocket) -> None:
         """Pass the provider's events to the client, and end each turn with its last."""
@@ -227,7 +208,9 @@ class Turns:
     async def _event(self, event: bytes) -> None:
         call = self._call
         if call is None or call.meter is None:
-            await self._client.send(event)
+            if self._guard is None:
+                # Between two turns; what guardrails look at does not pass unseen.
+                await self._client.send(event)
             return
         reading = call.meter.reading
         now = time.monotonic()
@@ -240,25 +223,50 @@ class Turns:
         except UNREADABLE as error:
             await self._fail(BrokenAnswer(MALFORMED_STREAM, str(error)))
             return
-        if call.capture is not None:
-            call.capture.take([b"data: " + event + b"\n\n"])
-        call.has_started = True
-        await self._client.send(event)
+        is_last = reading.is_terminal or bool(reading.error_code)
+        passed = [event]
+        if self._guard is not None:
+            try:
+                passed = await self._guard.take(event, is_last=is_last)
+            except Refused as refused:
+                await self._cut(refused)
+                return
+        if self._call is not call:
+            # The client left while the answer was judged.
+            return
+        for one in passed:
+            await self._show(call, one)
         idle_seconds = self._gateway.settings.between_bytes_seconds
         self._patience.deadline = trio.current_time() + idle_seconds
-        if reading.is_terminal or reading.error_code:
+        if is_last and self._call is call:
             if reading.error_code:
                 call.end(Outcome.FAILED, reading.error_code)
             else:
                 call.end(Outcome.COMPLETED)
             self._finish(None)
 
+    async def _show(self, call: Call, event: bytes) -> None:
+        if call.capture is not None:
+            call.capture.take([b"data: " + event + b"\n\n"])
+        if self._watch is not None:
+            self._watch.see([event])
+        call.has_started = True
+        await self._client.send(event)
+
+    async def _cut(self, refused: Refused) -> None:
+        """End a turn whose answer must not go on, and the connection: what the provider still says is unheard."""
+        if self._upstream is not None:
+            self._upstream.abort()
+        self._finish(refused)
+        await self._say(refused, _CHUNK_BLOCKED)
+        await self._client.close(POLICY, "a guardrail ended the answer")
+
     async def _fail(self, error: BaseException) -> None:
         """End the turn under way and tell the client why, in an event. Without a turn there is nothing to say."""
         call = self._call
         if call is None:
             return
-        if isinstance(error, UpstreamLost) and call.lane is not None:
+        if isinstance(error, UpstreamLost) and call.is_dispatched and call.lane is not None:
             self._gateway.circuits.failed(call.lane.binding.id)
         self._finish(error)
         if call.refused is not None:
@@ -280,11 +288,11 @@ class Turns:
         record(gateway, call)
         remember.finish(gateway, call)
 
-    async def _say(self, refused: Refused) -> None:
+    async def _say(self, refused: Refused, code: str = "") -> None:
         fault = refused.fault
         error = {
             "type": fault.code,
-            "code": fault.code,
+            "code": code or fault.code,
             "message": refused.message or fault.hint,
             "param": None,
             "tips": [fault.hint],
@@ -293,11 +301,3 @@ class Turns:
         if fault.is_retryable:
             event["retry_after"] = refused.facts.get("retry_after_seconds") or RETRY_SOON_SECONDS
         await self._client.send(msgspec.json.encode(event))
-
-
-def lanes_for_sockets(lanes: Sequence[Lane]) -> bool:
-    """Say whether all providers of a key on a route can be reached by WebSocket: only OpenAI's own API has it."""
-    return bool(lanes) and all(
-        lane.way is None and lane.binding.type == "openai" and lane.binding.target is not None
-        for lane in lanes
-    )

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from core.provider_tokens import ENTRA_SCOPE
 from proxy.bundle import ProviderBinding
 from proxy.providers.openai import OPENAI_DIALECTS
-from proxy.providers.provider import Headers, Provider, TokenNeed, Wanted
+from proxy.providers.provider import Headers, Provider, TokenNeed, Wanted, bearer
 
 _NOT_BY_DEPLOYMENT = frozenset({"responses", "responses_compact", "responses_input_tokens"})
 """Request types whose classic address names no deployment; the body does."""
@@ -39,6 +39,13 @@ def token(binding: ProviderBinding) -> TokenNeed | None:
     return TokenNeed(proof.account, "entra", ENTRA_SCOPE) if proof.parts else None
 
 
+def socket_headers(binding: ProviderBinding) -> Headers | None:
+    """Return the key as Azure takes it in handshakes, which only the ``v1`` form has."""
+    if binding.settings.api_version:
+        return None
+    return bearer(binding.proof.key)
+
+
 def query(given: bytes) -> bytes:
     """Return the caller's query without a version of its own: the provider's is what counts."""
     kept = [part for part in given.split(b"&") if part and not part.startswith(b"api-version=")]
@@ -53,4 +60,5 @@ AZURE = Provider(
     asks_for_usage=True,
     query=query,
     token=token,
+    socket_headers=socket_headers,
 )

@@ -36,4 +36,11 @@ def credential_headers(binding: ProviderBinding) -> Headers:
     return bearer(binding.credential)
 
 
-OPENAI = Provider("openai", OPENAI_DIALECTS, address, credential_headers, asks_for_usage=True)
+OPENAI = Provider(
+    "openai",
+    OPENAI_DIALECTS,
+    address,
+    credential_headers,
+    asks_for_usage=True,
+    socket_headers=credential_headers,
+)

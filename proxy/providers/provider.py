@@ -92,6 +92,9 @@ class Provider:
     """Says which token must be shown. Asked once per key; the token itself is had and kept by others."""
     signer: Callable[[ProviderBinding], Signer | None] | None = None
     """Returns what signs requests. Asked once per key."""
+    socket_headers: Callable[[ProviderBinding], Headers | None] | None = None
+    """What proves the account when a WebSocket of the responses API is opened, beside a token; None, or None
+    returned, where an account opens none."""
     read: Callable[[Upstream, Wanted], Upstream] | None = None
     """Turns an answer into one of the dialect, where the provider frames it in its own way."""
 

@@ -55,6 +55,14 @@ class UpstreamLost(Exception):
         self.detail = detail
 
 
+class HandshakeRefused(UpstreamLost):
+    """A server answered, and opens no WebSocket."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(Stage.HEAD, f"it answered a WebSocket handshake with {status}")
+        self.status = status
+
+
 class LeashPulled(BaseException):
     """Raised inside a held leash when it is pulled; ``Leash.hold`` swallows it, as a cancel scope would.
 

@@ -17,14 +17,14 @@ from wsproto.utilities import ProtocolError
 
 from proxy.transport.answer import header_block
 from proxy.transport.duplex import Duplex, DuplexLost
-from proxy.transport.faults import Stage, UpstreamLost
+from proxy.transport.faults import HandshakeRefused, Stage, UpstreamLost
 
 Headers = list[tuple[bytes, bytes]]
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _MAX_HEAD_BYTES = 32 * 1024
 _STATUS = re.compile(rb"HTTP/1\.1 ([1-5][0-9]{2})(?: [^\r\n]*)?")
 _LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\0]*?)[ \t]*")
-NORMAL, GOING_AWAY, UNSUPPORTED, TOO_BIG, INTERNAL = 1000, 1001, 1003, 1009, 1011
+NORMAL, GOING_AWAY, UNSUPPORTED, POLICY, TOO_BIG, INTERNAL = 1000, 1001, 1003, 1008, 1009, 1011
 
 
 class WebSocket:
@@ -174,7 +174,7 @@ async def shake_hands(
     if told is None:
         raise UpstreamLost(Stage.HEAD, "malformed answer to a WebSocket handshake")
     if told[1] != b"101":
-        raise UpstreamLost(Stage.HEAD, f"it answered a WebSocket handshake with {told[1].decode()}")
+        raise HandshakeRefused(int(told[1]))
     named = {m[1].lower(): m[2] for line in lines if (m := _LINE.fullmatch(line)) is not None}
     is_right = named.get(b"sec-websocket-accept") == accept_of(key)
     is_ours = named.get(b"upgrade", b"").lower() == b"websocket"

@@ -10,7 +10,7 @@ import httptools
 import orjson
 import trio
 
-from tests.provider import answers, other_answers
+from tests.provider import answers, other_answers, sockets
 from tests.provider.answers import Answer
 from tests.provider.behaviour import NORMAL, Behaviour, parse
 from tests.provider.clouds import Clouds
@@ -44,6 +44,7 @@ _OTHERS = {
     "/v1/audio/transcriptions": other_answers.transcription,
     "/v1/audio/translations": other_answers.transcription,
 }
+_NO_SOCKET = b"HTTP/1.1 426 Upgrade Required\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 _NO_CONTENT = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
 
 
@@ -82,6 +83,13 @@ class Provider:
         if request.path.startswith("/_control/"):
             await connection.send(self._control(request))
             return connection.keep_alive
+        if connection.upgraded is not None:
+            if sockets.is_asked(request) and request.path in sockets.PATHS:
+                talk = sockets.Socket(connection, self.record, self._behaviour, self._answer)
+                await talk.serve(request)
+            else:
+                await connection.send(_NO_SOCKET)
+            return False
         if request.method == "HEAD":
             await connection.send(_NO_CONTENT)
             return connection.keep_alive

@@ -28,6 +28,8 @@ class Connection:
         self.number = number
         self.requests: deque[Request] = deque()
         self.keep_alive = True
+        self.upgraded: bytes | None = None
+        """What came behind a request for another protocol; the parser reads nothing more then."""
         self._parser = httptools.HttpRequestParser(self)
         self._begin()
 
@@ -70,7 +72,10 @@ class Connection:
             raise ClientLeftError from error
         if not data:
             raise ClientLeftError
-        self._parser.feed_data(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self.upgraded = data[upgrade.args[0] :]
 
     async def next_request(self) -> Request:
         """The next whole request. Raises as `read` does."""
