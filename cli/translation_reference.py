@@ -2,6 +2,7 @@
 
 from proxy.translation.rules import CLIENTS, TABLE, TITLES, WIRES, Fate, Rule
 from proxy.translation.thinking import GEMINI_BUDGETS, GEMINI_LEVELS, LEAST_BUDGET, RATIOS
+from rules.output_limits import MAXIMA, USUAL
 
 _CONTENTS = (
     (
@@ -107,9 +108,25 @@ def translation_page() -> str:
         lines += _parameters(client)
     lines += ["## Contents\n", "| What | What becomes of it |", "| --- | --- |"]
     lines += [f"| {what} | {fate} |" for what, fate in _CONTENTS]
+    lines += _limits()
     lines += _thinking()
     lines += ["\n## Answers\n", *_ANSWERS]
     return "\n".join(lines) + "\n"
+
+
+def _limits() -> list[str]:
+    lines = [
+        "\n## Limits of an answer\n",
+        "Anthropic's requests, and Claude's on Bedrock, must say how long an answer may become. Where the client",
+        "does not, the model's maximum is said; where that is not known, "
+        f"{USUAL:,} tokens. A limit above a known",
+        "maximum is lowered to it, in every dialect, because the provider would refuse the call: tools made for",
+        "one vendor's models ask for more than another's can give. Other models on Bedrock get none and use",
+        "their own. A model's window in the catalogue is its maximum where that is smaller. The known maxima:\n",
+        "| Models | Tokens |",
+        "| --- | --- |",
+    ]
+    return lines + [f"| {row.name} | {row.tokens:,} |" for row in MAXIMA]
 
 
 def _listed(names: list[str]) -> str:

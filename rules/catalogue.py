@@ -63,6 +63,19 @@ def _price_of(provider_type: str, model: str, day: datetime, medium: str) -> Pri
     return _convert(info.get_prices(day), medium)
 
 
+@lru_cache(maxsize=_REMEMBERED_MODELS)
+def context_window(provider_type: str, model: str) -> int | None:
+    """Return how many tokens a prompt and its answer may have together, as the catalogue tells it."""
+    try:
+        _, info = get_snapshot().find_provider_model(
+            model[:200], None, _CATALOGUE_PROVIDER.get(provider_type), None
+        )
+    except LookupError:
+        return None
+    window: int | None = info.context_window
+    return window
+
+
 def known_models(provider_type: str) -> Sequence[str]:
     """Return the ids of the models the catalogue prices for a provider type, deprecated ones left out."""
     wanted = _CATALOGUE_PROVIDER.get(provider_type)

@@ -7,6 +7,7 @@ from proxy.pipeline.foreign import Way
 from proxy.providers.provider import Upstream
 from proxy.translation.lane import AnswerStream, Untranslatable
 from proxy.translation.neutral import Context
+from rules.output_limits import most_output
 
 MAX_WHOLE_BYTES = 32 * 1024 * 1024
 """The longest answer that is translated as a whole; it is held until its end."""
@@ -99,7 +100,8 @@ def translated_body(gateway: Gateway, call: Call, way: Way, model: str) -> bytes
         is_streamed=call.ask.is_streamed,
         is_array=call.ask.is_streamed and not _asks_events(call),
     )
-    made = way.translation.request(call.body, model, context=context)
+    most = most_output(call.required_lane().binding.type, model)
+    made = way.translation.request(call.body, model, most, context=context)
     call.translated = made.context
     if made.dropped:
         call.note("dropped", list(made.dropped))

@@ -24,11 +24,11 @@ from proxy.translation.thinking import (
     effort_of,
 )
 from proxy.translation.turns import alternating, hoisted, offered, plain_id
+from rules.output_limits import USUAL
 
 EMPTY = "(empty)"
 """What stands for a tool's empty result: Bedrock takes no blank text."""
 _NOVA_EFFORTS = {"minimal": "low", "low": "low"}
-_DEFAULT_MAX_TOKENS = 4096
 
 
 def write(talk: Conversation, model: str, notes: Notes, max_output: int | None) -> dict[str, Any]:
@@ -38,9 +38,10 @@ def write(talk: Conversation, model: str, notes: Notes, max_output: int | None) 
     if talk.format is not None and talk.format.schema is None:
         raise notes.refusal("format", "it takes JSON only with a schema")
     limit = talk.max_tokens
-    if limit is None:
-        limit = max_output or (_DEFAULT_MAX_TOKENS if claude is None else claude.usual_max_tokens)
-    elif max_output is not None:
+    if limit is None and claude is not None:
+        # Other models take no limit for the most they can, as Converse documents it.
+        limit = USUAL if max_output is None else max_output
+    elif limit is not None and max_output is not None:
         limit = min(limit, max_output)
     caches = claude is not None or "nova" in model
     messages = [
@@ -80,11 +81,11 @@ def _sampling(
     return given(temperature=temperature, top_p=talk.top_p)
 
 
-def _reasoning(talk: Conversation, model: str, limit: int, notes: Notes) -> dict[str, Any]:
+def _reasoning(talk: Conversation, model: str, limit: int | None, notes: Notes) -> dict[str, Any]:
     if talk.reasoning is None or talk.reasoning.effort == "none":
         return {}
     if claude_model(model) is not None:
-        thinking = claude_thinking(talk, model, limit)
+        thinking = claude_thinking(talk, model, USUAL if limit is None else limit)
         if not thinking:
             notes.drop("reasoning", "the model can't think in this turn")
         return thinking

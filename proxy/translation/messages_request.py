@@ -36,6 +36,7 @@ from proxy.translation.shapes import (
 )
 from proxy.translation.thinking import ANTHROPIC_FAMILY, claude_model, claude_thinking, unpacked
 from proxy.translation.turns import alternating, hoisted, offered, plain_id, reattached
+from rules.output_limits import USUAL
 
 
 def read(body: dict[str, Any], notes: Notes) -> Conversation:
@@ -234,7 +235,7 @@ def write(talk: Conversation, model: str, notes: Notes, max_output: int | None) 
     claude = claude_model(model)
     limit = talk.max_tokens
     if limit is None:
-        limit = max_output or (32_000 if claude is None else claude.usual_max_tokens)
+        limit = USUAL if max_output is None else max_output
     elif max_output is not None:
         limit = min(limit, max_output)
     if talk.format is not None and talk.format.schema is None:

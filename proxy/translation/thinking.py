@@ -71,13 +71,6 @@ class ClaudeModel(NamedTuple):
         """It can think at all."""
         return self.version >= (3, 7)
 
-    @property
-    def usual_max_tokens(self) -> int:
-        """An output limit that every model of this version accepts."""
-        if self.version < (3, 5):
-            return 4096
-        return 8192 if self.version < (4, 0) else 32_000
-
 
 def claude_model(model: str) -> ClaudeModel | None:
     """Return what a model's name says if it is Claude's, also with a provider's prefix and suffix."""

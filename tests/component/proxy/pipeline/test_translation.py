@@ -71,7 +71,7 @@ async def test_a_chat_client_is_answered_by_claude() -> None:
         assert call.target == "/v1/messages"
         assert dict(call.headers)["anthropic-version"]
         assert sent_body(here)["temperature"] == 1
-        assert sent_body(here)["max_tokens"] == 32000
+        assert sent_body(here)["max_tokens"] == 64_000, "the most of this model"
 
 
 async def test_a_chat_stream_from_claude_is_one_of_openais() -> None:

@@ -529,9 +529,12 @@ def test_nova_thinks_on_bedrock_and_llama_does_not() -> None:
 
 def test_the_limit_of_an_answer_is_always_said_to_claude_and_never_above_the_models() -> None:
     body = chat({"type": "text", "text": "x"})
-    limits = {"claude-3-haiku": 4096, "claude-3-5-haiku": 8192, "claude-opus-4-6": 32000}
-    for model, limit in limits.items():
-        assert asked("openai_chat", "anthropic_messages", body, model)["max_tokens"] == limit
+    chat_to_claude = translation_between("openai_chat", "anthropic_messages")
+    assert chat_to_claude is not None
+    for asked_for, most, limit in ((None, 8192, 8192), (None, None, 32000), (100, 8192, 100)):
+        given = body | ({} if asked_for is None else {"max_tokens": asked_for})
+        made = chat_to_claude.request(dumps(given), "claude-x", most, context=Context("x"))
+        assert loads(made.body)["max_tokens"] == limit
     translation = translation_between("anthropic_messages", "openai_chat")
     assert translation is not None
     made = translation.request(
