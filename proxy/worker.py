@@ -35,6 +35,7 @@ from proxy.drain import DrainTiming, Stop, drain
 from proxy.gateway import Gateway
 from proxy.holds import Holds, HoldTiming
 from proxy.keyring import Keyring, KeyringTerms
+from proxy.makers_map import MakersMap, opened
 from proxy.metric_table import LINK_REQUESTS, LINK_SECONDS, SPOOL_DROPPED
 from proxy.metrics import Metrics
 from proxy.metrics_share import MetricsShare
@@ -48,6 +49,7 @@ from proxy.transport.limits import PoolLimits, ServerLimits
 from proxy.transport.server import Server
 from proxy.transport.upstream import UpstreamPool
 from rules.estimates import OutputHistory
+from rules.makers import Makers
 
 LOG = logging.getLogger(__name__)
 FLUSH_SECONDS = 5.0
@@ -67,6 +69,7 @@ class Parts:
     feed: ChangeFeed
     share: MetricsShare
     bootstrap: Bootstrap | None = None
+    makers: MakersMap | None = None
 
 
 def run(settings: Settings) -> int:
@@ -138,6 +141,10 @@ def build(settings: Settings) -> Parts:
     readiness = Readiness(lambda: control_plane.answered_s)
     metrics = Metrics()
     share = MetricsShare(settings.data_dir / "gateway-metrics", metrics, worker_index())
+    makers = opened(
+        settings.data_dir / "gateway-makers" / "table.1",
+        derive(settings.internal_secret, "makers of sealed parts"),
+    )
     gateway = Gateway(
         settings,
         keyring,
@@ -146,6 +153,7 @@ def build(settings: Settings) -> Parts:
         pool,
         readiness,
         OutputHistory(),
+        makers=Makers(shared=makers),
         metrics=metrics,
         metrics_page=share.page,
     )
@@ -156,7 +164,7 @@ def build(settings: Settings) -> Parts:
     bootstrap = None
     if settings.bootstrap_pull:
         bootstrap = Bootstrap(control_plane, keyring, feed, keys.sealer)
-    return Parts(gateway, control_plane, shipper, recovery, feed, share, bootstrap)
+    return Parts(gateway, control_plane, shipper, recovery, feed, share, bootstrap, makers)
 
 
 def _count_link(metrics: Metrics, endpoint: str, status: str, seconds: float) -> None:
@@ -266,3 +274,5 @@ async def _leave(parts: Parts) -> None:
         LOG.warning("spool_left_for_recovery", extra={"unshipped_bytes": spool.unshipped_bytes})
     spool.close()
     parts.share.close()
+    if parts.makers is not None:
+        parts.makers.close()

@@ -7,6 +7,7 @@ and to nobody else. Only a number made from the beginning of each is kept, with 
 import re
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
+from typing import Protocol
 
 MAX_REMEMBERED = 20_000
 MOST_LOOKED_AT = 16
@@ -45,11 +46,25 @@ def sealed_parts(text: bytes) -> Iterator[bytes]:
         yield found[1] or found[2]
 
 
-class Makers:
-    """Which account made which sealed part, for the keys of one worker. Bounded; the oldest go first."""
+class Shared(Protocol):
+    """What several workers know together."""
 
-    def __init__(self, most: int = MAX_REMEMBERED) -> None:
+    def put(self, vk_id: str, part: bytes, account_id: str) -> None:
+        """Note who made a part."""
+
+    def get(self, vk_id: str, part: bytes) -> str | None:
+        """Return who made a part; None when that is not known."""
+
+
+class Makers:
+    """Which account made which sealed part, for the keys of one worker. Bounded; the oldest go first.
+
+    What ``shared`` knows, other workers have seen, or this one before it was started anew.
+    """
+
+    def __init__(self, most: int = MAX_REMEMBERED, shared: Shared | None = None) -> None:
         self._most = most
+        self._shared = shared
         self._made_by: OrderedDict[int, str] = OrderedDict()
 
     def __len__(self) -> int:
@@ -58,6 +73,8 @@ class Makers:
     def remember(self, vk_id: str, part: bytes, account_id: str) -> None:
         """Note who made a part of an answer to a key."""
         number = hash((vk_id, part))
+        if self._shared is not None and self._made_by.get(number) != account_id:
+            self._shared.put(vk_id, part, account_id)
         self._made_by[number] = account_id
         self._made_by.move_to_end(number)
         if len(self._made_by) > self._most:
@@ -74,6 +91,8 @@ class Makers:
         newest = list(sealed_parts(text))[-MOST_LOOKED_AT:]
         for part in reversed(newest):
             made_by = self._made_by.get(hash((vk_id, part)))
+            if made_by is None and self._shared is not None:
+                made_by = self._shared.get(vk_id, part)
             if made_by is not None:
                 return made_by
         return None

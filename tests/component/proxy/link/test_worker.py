@@ -233,7 +233,9 @@ def test_a_sibling_books_what_a_killed_worker_left(peer, gateway, tmp_path) -> N
     assert peer.released == [file.name.split(".")[0]]
 
 
-def test_says_how_it_is_set_up_and_answers_for_its_metrics_without_a_secret(peer, gateway) -> None:
+def test_says_how_it_is_set_up_and_answers_for_its_metrics_without_a_secret(
+    peer, gateway, tmp_path
+) -> None:
     peer.add_key(KEY, providers=[SANDBOX])
     running = gateway(
         DATABASE_URL="postgresql://user:a-password@db/x",
@@ -248,6 +250,7 @@ def test_says_how_it_is_set_up_and_answers_for_its_metrics_without_a_secret(peer
     assert 'gateway_control_plane_requests_total{endpoint="resolve-key",status="200"} 1' in text
     assert 'gateway_auth_cache_misses_total{tier="l1"} 1' in text
     assert "gateway_workers 1" in text
+    assert (tmp_path / "var" / "gateway-makers" / "table.1").stat().st_size == 4 * 1024 * 1024
     running.process.send_signal(signal.SIGTERM)
     assert running.end() == 0
     log = "".join(running.log)

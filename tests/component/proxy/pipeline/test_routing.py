@@ -8,6 +8,8 @@ import orjson
 import pytest
 
 from proxy.bundle import RoutingPolicy
+from proxy.makers_map import MakersMap
+from rules.makers import Makers, sealed_parts
 from tests.component.proxy.pipeline.chains import QUICK, account, accounts, called, script
 from tests.component.proxy.pipeline.site import Site, binding, chat, message, settings_for, site
 from tests.component.proxy.transport.peers import Peer, until, upstream
@@ -222,6 +224,30 @@ async def test_sealed_thinking_goes_back_to_the_account_that_made_it_and_to_no_o
             assert got.status == 500
             assert len(asked) == 2
             assert called(here) == []
+
+
+async def test_a_worker_takes_sealed_thinking_to_whom_another_had_it_from(tmp_path) -> None:
+    """Two workers of one machine, with one table between them."""
+    chat_of = {"model": "claude-haiku-4-5", "max_tokens": 4000}
+    asks = {**chat_of, "thinking": {"type": "enabled", "budget_tokens": 2000}}
+    said = {"messages": [{"role": "user", "content": "hello"}]}
+    made: list[bytes] = []
+    for turn in range(2):
+        makers = Makers(shared=MakersMap(tmp_path / "table", b"key"))
+        async with site(providers=accounts("anthropic", "a", "b")) as here:
+            object.__setattr__(here.gateway, "makers", makers)
+            configure(here, policy_of("round_robin", "a", "b"))
+            if turn == 0:
+                await ask(here, "claude-haiku-4-5", "/v1/messages")
+                script(here, "thinking")
+                got = await (await here.post("/v1/messages", asks | said)).read()
+                made.append(next(sealed_parts(got.body)))
+                assert called(here) == ["a", "b"]
+            else:
+                for _ in range(2):
+                    sent = thinking(made[0].decode())
+                    assert (await (await here.post("/v1/messages", sent)).read()).status == 200
+                assert called(here) == ["b", "b"]
 
 
 async def test_sealed_thinking_of_unknown_making_keeps_to_one_order_and_one_vendor() -> None:
