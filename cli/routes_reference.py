@@ -56,8 +56,11 @@ def routes_page() -> str:
             lines.append(f"| {methods} | `{path}` | {_OWN[route.serves]} |")
     lines += [
         "\n`GET /v1/models` belongs to three APIs: with `x-goog-api-key` the answer is in Gemini's form, with",
-        "`anthropic-version` in Anthropic's, else in OpenAI's. It lists the key's aliases, the entries of its",
-        "allow-lists, `family/*` for each type of provider, and the models of the catalogue that the lists let pass.",
+        "`anthropic-version` in Anthropic's, else in OpenAI's. It lists the names under which a call there would be",
+        "sent to a provider, translated or not: aliases, entries of allow-lists, and the models that the providers are",
+        "declared to serve or the catalogue knows, as far as allow-lists, routing policies and rules on models let",
+        "them pass; beside them `family/*` for each type of provider. A single name is answered for whenever a call",
+        "with it would be sent somewhere, on the list or not.",
     ]
     return "\n".join(lines) + "\n"
 

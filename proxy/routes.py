@@ -1,7 +1,8 @@
 """The one table of routes. A path that is not here is 404; nothing is served beside it.
 
 Not served on purpose: whatever would be spent later or elsewhere than in an answer that is accounted for here
-(batches, files, background and stored responses, fine-tuning, realtime sessions).
+(batches, files, background and stored responses, fine-tuning, realtime sessions, Gemini's kept contexts, which
+are billed by the hour).
 """
 
 import enum
@@ -14,6 +15,7 @@ from proxy.dialects.openai_audio import OPENAI_SPEECH, OPENAI_TRANSCRIPTIONS
 from proxy.dialects.openai_chat import OPENAI_CHAT
 from proxy.dialects.openai_completions import OPENAI_COMPLETIONS
 from proxy.dialects.openai_embeddings import OPENAI_EMBEDDINGS
+from proxy.dialects.openai_image_forms import OPENAI_IMAGE_FORMS
 from proxy.dialects.openai_images import OPENAI_IMAGES
 from proxy.dialects.openai_moderations import OPENAI_MODERATIONS
 from proxy.dialects.openai_responses import OPENAI_RESPONSES
@@ -106,6 +108,12 @@ def _exchange(
     return Route(post, path, Serves.EXCHANGE, dialect, request_type, pricing, guard, upstream_path)
 
 
+def _pictures(action: str) -> Route:
+    """Return the row of what is made of pictures that a form holds."""
+    path = f"/v1/images/{action}"
+    return _exchange(path, OPENAI_IMAGE_FORMS, f"image_{action}", Pricing.PICTURES, Guard.REQUEST)
+
+
 def _gemini(action: str, dialect: Dialect, request_type: str, **more: object) -> tuple[Route, ...]:
     """Return the rows of one of Gemini's actions: Google's clients use two versions of its API."""
     given = {"pricing": Pricing.TOKENS, "guard": Guard.CONTENT, "names_model": True} | more
@@ -142,6 +150,8 @@ TABLE: tuple[Route, ...] = (
     _exchange("/v1/embeddings", OPENAI_EMBEDDINGS, "embeddings", Pricing.TOKENS, Guard.REQUEST),
     _exchange("/v1/moderations", OPENAI_MODERATIONS, "moderations", Pricing.FREE, Guard.REQUEST),
     _exchange("/v1/images/generations", OPENAI_IMAGES, "images", Pricing.PICTURES, Guard.REQUEST),
+    _pictures("edits"),
+    _pictures("variations"),
     _exchange("/v1/audio/speech", OPENAI_SPEECH, "speech", Pricing.SOUND, Guard.REQUEST),
     _exchange("/v1/audio/transcriptions", OPENAI_TRANSCRIPTIONS, "transcriptions", Pricing.SOUND),
     _exchange("/v1/audio/translations", OPENAI_TRANSCRIPTIONS, "translations", Pricing.SOUND),

@@ -28,11 +28,18 @@ class Part(NamedTuple):
     end: int
 
 
-def fields(body: bytes, content_type: bytes) -> dict[bytes, Part]:
-    """Return the fields of a body by name. Raises Refused when it is not a form, or names a field twice."""
+def fields(
+    body: bytes, content_type: bytes, repeated: frozenset[bytes] = frozenset()
+) -> dict[bytes, Part]:
+    """Return the fields of a body by name; of those that may be repeated, the first.
+
+    Raises Refused when it is not a form, or names another field twice.
+    """
     found: dict[bytes, Part] = {}
     for part in _parts(body, _boundary(content_type)):
         if part.name in found:
+            if part.name in repeated:
+                continue
             raise _bad(f"it has two fields `{part.name.decode('utf-8', 'replace')[:40]}`")
         found[part.name] = part
     return found

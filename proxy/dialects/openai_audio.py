@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 
-from core.fault import Fault, Refused
 from proxy.dialects.dialect import (
     UNREADABLE,
     Ask,
@@ -18,10 +17,9 @@ from proxy.dialects.dialect import (
     text_bytes,
     token_count,
 )
-from proxy.dialects.form_data import fields, replaced_at
+from proxy.dialects.form_fields import form_of, read_json, renamed_form
 from proxy.dialects.openai_choices import error_code
 from proxy.dialects.request_fields import (
-    MAX_MODEL_CHARACTERS,
     check_model,
     check_present,
     refused_json,
@@ -35,7 +33,6 @@ _LEAST_BYTES_PER_SECOND = 2_000
 """Speech at 16 kbit/s, about the thinnest that is in use: the estimate of a length is rather too high."""
 _TOKENS_PER_SECOND = 17
 _MAX_EVENT_BYTES = 4 * 1024 * 1024
-_FORM = "put one in the field `model` of the form"
 
 
 class _Speech(msgspec.Struct, gc=False):
@@ -90,33 +87,9 @@ def read_sound(data: bytes, reading: Reading) -> None:
 
 
 # Transcription
-def read_json(_: bytes) -> Ask:
-    """Refuse a transcription that is not a form."""
-    raise Refused(Fault.BAD_REQUEST, "The request body must be multipart/form-data.")
-
-
 def read_form(body: bytes, content_type: bytes) -> Ask:
     """Return what a form asks for. Raises Refused: bad_request or missing_model."""
-    found = fields(body, content_type)
-    part = found.get(b"model")
-    if part is None or part.end - part.start > MAX_MODEL_CHARACTERS * 4:
-        check_model(
-            "" if part is None else "x" * (MAX_MODEL_CHARACTERS + 1), "transcription", _FORM
-        )
-        raise Refused(Fault.BAD_REQUEST, "The form names no model.")
-    try:
-        model = body[part.start : part.end].decode()
-    except UnicodeDecodeError:
-        raise Refused(Fault.BAD_REQUEST, "The field `model` is not UTF-8.") from None
-    check_model(model, "transcription", _FORM)
-    stream = found.get(b"stream")
-    is_streamed = stream is not None and body[stream.start : stream.end].lower() in (b"true", b"1")
-    return Ask(model, is_streamed, asks_usage=True, model_span=(part.start, part.end))
-
-
-def renamed_form(body: bytes, ask: Ask, model: str) -> bytes:
-    """Return the form with another model's name in it."""
-    return body if ask.model_span is None else replaced_at(body, ask.model_span, model.encode())
+    return form_of(body, content_type, "transcription")[0]
 
 
 def estimate_transcription(_: Ask, body_bytes: int, unit: str) -> Usage:

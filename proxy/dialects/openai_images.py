@@ -14,8 +14,9 @@ DEFAULT_MODEL = "gpt-image-1"
 """What the API takes when a request names none."""
 DEAREST_PICTURE_TOKENS = 6_240
 """A picture of the largest size in high quality, by OpenAI's price page."""
-_MAX_PICTURES = 10
-_MAX_EVENT_BYTES = 8 * 1024 * 1024
+MAX_PICTURES = 10
+_ENDS = ("image_generation.completed", "image_edit.completed")
+MAX_EVENT_BYTES = 8 * 1024 * 1024
 """An event holds a whole picture, and behind it the usage."""
 
 
@@ -45,7 +46,7 @@ def read_request(body: bytes) -> Ask:
     check_present(request.prompt, "prompt")
     model = DEFAULT_MODEL if request.model is None else request.model
     check_model(model, "images")
-    pictures = min(token_count(request.n) or 1, _MAX_PICTURES)
+    pictures = min(token_count(request.n) or 1, MAX_PICTURES)
     return Ask(model, request.stream is True, asks_usage=True, units=pictures)
 
 
@@ -60,13 +61,13 @@ def read_event(data: bytes, reading: Reading) -> None:
     if event.error is not None:
         reading.error_code = error_code(event.error)
     reading.usage = merged(reading.usage, event.usage)
-    if event.type == "image_generation.completed":
+    if event.type in _ENDS:
         reading.is_terminal = reading.may_end = True
 
 
 def read_skipped(head: bytes, reading: Reading) -> None:
     """Take in the first bytes of an event too long to be read: whether it is the last one."""
-    if b"image_generation.completed" in head:
+    if any(end.encode() in head for end in _ENDS):
         reading.is_terminal = reading.may_end = True
 
 
@@ -89,6 +90,6 @@ OPENAI_IMAGES = Dialect(
     counts,
     read_skipped=read_skipped,
     estimate=estimate,
-    max_event_bytes=_MAX_EVENT_BYTES,
+    max_event_bytes=MAX_EVENT_BYTES,
     answers_text=False,
 )

@@ -5,6 +5,7 @@ from proxy.dialects.openai_audio import OPENAI_SPEECH, OPENAI_TRANSCRIPTIONS
 from proxy.dialects.openai_chat import OPENAI_CHAT
 from proxy.dialects.openai_completions import OPENAI_COMPLETIONS
 from proxy.dialects.openai_embeddings import OPENAI_EMBEDDINGS
+from proxy.dialects.openai_image_forms import OPENAI_IMAGE_FORMS
 from proxy.dialects.openai_images import OPENAI_IMAGES
 from proxy.dialects.openai_moderations import OPENAI_MODERATIONS
 from proxy.dialects.openai_responses import OPENAI_RESPONSES
@@ -17,6 +18,7 @@ OPENAI_DIALECTS = frozenset(
         OPENAI_COMPLETIONS,
         OPENAI_EMBEDDINGS,
         OPENAI_IMAGES,
+        OPENAI_IMAGE_FORMS,
         OPENAI_MODERATIONS,
         OPENAI_RESPONSES,
         OPENAI_SPEECH,

@@ -40,6 +40,8 @@ _OTHERS = {
     "/v1/embeddings": other_answers.embedding,
     "/v1/moderations": other_answers.moderation,
     "/v1/images/generations": other_answers.image,
+    "/v1/images/edits": other_answers.image,
+    "/v1/images/variations": other_answers.image,
     "/v1/audio/speech": other_answers.speech,
     "/v1/audio/transcriptions": other_answers.transcription,
     "/v1/audio/translations": other_answers.transcription,

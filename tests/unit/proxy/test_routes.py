@@ -17,6 +17,8 @@ from proxy.routes import TABLE, Guard, Pricing, Serves, find
         ("/api/v1/embeddings", "embeddings"),
         ("/v1/audio/speech", "speech"),
         ("/v1/images/generations", "images"),
+        ("/v1/images/edits", "image_edits"),
+        ("/v1/images/variations", "image_variations"),
     ],
 )
 def test_exchanges_are_found(path, request_type) -> None:

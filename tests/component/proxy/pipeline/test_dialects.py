@@ -21,6 +21,7 @@ from tests.component.proxy.pipeline.site import (
     settings_for,
     site,
 )
+from tests.component.proxy.transport.peers import until
 
 pytestmark = pytest.mark.trio
 
@@ -236,6 +237,51 @@ async def test_a_picture_without_a_price_is_marked_unpriced() -> None:
         assert got.status == 200
         told = await here.the_settlement()
         assert (told["price_source"], told["cost_nanousd"]) == ("unpriced", 0)
+
+
+def pictures(model: str, count: int, *more: tuple[str, str]) -> bytes:
+    """A form with pictures, as the vendor's SDK makes one: each bears the same name."""
+    head = b'Content-Disposition: form-data; name="%b"'
+    parts = [
+        b'%b; filename="%d.png"\r\nContent-Type: image/png\r\n\r\n\x89PNG\r\n\x1a\n'
+        % (head % b"image[]", number)
+        for number in range(count)
+    ]
+    named = ("model", model), *more
+    parts += [head % n.encode() + b"\r\n\r\n" + v.encode() for n, v in named if v]
+    return b"".join(b"--XX\r\n" + part + b"\r\n" for part in parts) + b"--XX--\r\n"
+
+
+async def test_pictures_are_edited_and_varied_by_forms_and_priced_or_marked_unpriced() -> None:
+    edits, variations = "/v1/images/edits", "/v1/images/variations"
+    async with site(providers=three) as here:
+        here.keyring.bundle.config = {"model_aliases": {"painter": "openai/gpt-image-1"}}
+        sent = pictures("painter", 3, ("prompt", "more sky"), ("n", "2"))
+        script = "prompt=40,completion=9"
+        got = await (await here.post(edits, sent, x_fake_behaviour=script, **FORM)).read()
+        assert (got.status, got.headers["x-langwatch-model"]) == (200, "gpt-image-1")
+        passed = sent.replace(b"painter", b"gpt-image-1")
+        call = here.fake.record.calls[-1]
+        assert call.body_sha256 == hashlib.sha256(passed).hexdigest()
+        assert call.target == edits
+        got = await (await here.post(variations, pictures("dall-e-2", 1), **FORM)).read()
+        assert got.status == 200
+        streamed = pictures("gpt-image-1", 1, ("prompt", "x"), ("stream", "true"))
+        got = await (await here.post(edits, streamed, x_fake_behaviour=script, **FORM)).read()
+        assert got.headers["content-type"].startswith("text/event-stream")
+        await until(lambda: len(here.settled) == 3)
+        edited, varied, flowing = here.settled
+        assert (edited["input_tokens"], edited["output_tokens"]) == (40, 9)
+        assert edited["price_source"].startswith("genai-prices")
+        assert (varied["price_source"], varied["cost_nanousd"]) == ("unpriced", 0)
+        assert (flowing["outcome"], flowing["output_tokens"]) == ("completed", 9)
+        for body, code in ((pictures("", 1), "missing_model"), (b"{}", "bad_request")):
+            got = await (await here.post(edits, body, **FORM)).read()
+            assert (got.status, got.json["error"]["code"]) == (400, code)
+        doubled = pictures("gpt-image-1", 1, ("model", "dall-e-2"))
+        got = await (await here.post(edits, doubled, **FORM)).read()
+        assert got.status == 400, "two models in one form"
+        assert here.fake.record.total == 3
 
 
 async def test_a_budget_that_takes_no_unpriced_model_takes_no_unpriced_picture() -> None:
