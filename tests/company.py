@@ -36,6 +36,7 @@ from core.models import (
     RoleBinding,
     RoutingPolicy,
     ServiceAccount,
+    SignInConnection,
     Team,
     TeamMember,
     User,
@@ -53,11 +54,21 @@ ENVIRON: Mapping[str, str] = {
     "COMPANY_AZURE_KEY": "azure-key-of-acme",
     "COMPANY_AWS_ACCESS_KEY": "AKIAOFACME",
     "COMPANY_AWS_SECRET_KEY": "aws-secret-of-acme",
+    "COMPANY_LOGIN_SECRET": "client-secret-of-acme",
     "COMPANY_SLACK_URL": "https://hooks.slack.com/services/T0/B0/acme",
 }
 _KINDS: tuple[type[Model], ...] = (
     *(Organization, Department, CustomRole, User, Member, Team, TeamMember, Project),
-    *(Group, GroupMember, ServiceAccount, RoleBinding, Provider, RoutingPolicy, PolicyRuleSet),
+    *(
+        Group,
+        GroupMember,
+        ServiceAccount,
+        RoleBinding,
+        SignInConnection,
+        Provider,
+        RoutingPolicy,
+        PolicyRuleSet,
+    ),
     *(Guardrail, CacheRule, VirtualKey, Budget, IngestionSource, AnomalyRule),
 )
 # What differs between two companies that are the same: identity, time, chance, and who wrote it.
@@ -84,9 +95,13 @@ def described(sealer: Sealer) -> dict[str, list[str]]:
         return _ID.sub(lambda found: names.get(found[0], found[0]), text)
 
     def shared(kind: type[Model]) -> list[Any]:
-        # Workspaces of one's own come by themselves, some earlier, some later.
-        rows = list(kind.select())
-        return [r for r in rows if r.id not in own and getattr(r, "team_id", "") not in own]
+        # Workspaces of one's own come by themselves, some earlier, some later, and with them a first key.
+        places = ("id", "team_id", "project_id")
+        return [
+            row
+            for row in kind.select()
+            if not any(getattr(row, place, "") in own for place in places)
+        ]
 
     return {kind._meta.table_name: sorted(map(told, shared(kind))) for kind in _KINDS}
 
@@ -171,6 +186,11 @@ class ByApi:
                 "/api/governance/role-bindings",
                 body | self._role(each["role"]) | self._at(each),
             )
+
+        for each in told["sign_in"]:
+            body = _without(each, "client_secret_env")
+            body["client_secret"] = ENVIRON[each["client_secret_env"]]
+            self._make("sign-in connection", "governance/sign-in-connections", body)
 
     def _checks(self, told: Mapping[str, Any]) -> None:
         for each in told["providers"]:

@@ -16,7 +16,6 @@ from core.models import (
     Guardrail,
     IngestionSource,
     Member,
-    Organization,
     PolicyRuleSet,
     Project,
     Provider,
@@ -29,8 +28,6 @@ from core.models import (
     VirtualKey,
 )
 
-# The slug that the first run gives an organisation for which nobody chose one.
-UNNAMED = "default"
 # kind -> (its table, the column that holds the name a file uses)
 _NAMED: dict[str, tuple[Any, str]] = {
     "department": (Department, "name"),
@@ -78,13 +75,6 @@ def id_of(organization_id: str, kind: str, name: str) -> str | None:
     """Return the id of the row of a kind with this name."""
     row = find(organization_id, kind, name)
     return None if row is None else str(row.id)
-
-
-def may_be_renamed(organization: Organization) -> bool:
-    """Say whether a file may give an organisation its slug: nobody chose one, or nobody uses it yet."""
-    people = Member.select().where(Member.organization_id == organization.id)
-    keys = VirtualKey.select().where(VirtualKey.organization_id == organization.id)
-    return organization.slug == UNNAMED or not (people.exists() or keys.exists())
 
 
 def _at_scope(organization_id: str, kind: str, name: str) -> Any:

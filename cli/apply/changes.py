@@ -58,7 +58,7 @@ def _organization(document: Document, now: datetime) -> tuple[str, Organization 
     there, wanted = organizations.only(), document.organization
     if there is not None:
         is_other = wanted is not None and wanted.slug != there.slug
-        if wanted is not None and is_other and not catalog.may_be_renamed(there):
+        if wanted is not None and is_other and not organizations.may_choose_slug(there):
             sentence = (
                 f"this control plane belongs to the organization `{there.slug}`; "
                 f"a file for `{wanted.slug}` is not applied to it"

@@ -96,7 +96,7 @@ def _administrator(actor: Actor, new: NewUser, now: datetime) -> User:
 
 
 def _first_organization(now: datetime) -> Organization:
-    organization = organizations.create(*_DEFAULT, now)
+    organization = organizations.create("Default", organizations.UNNAMED, now)
     actor = system(organization.id)
     team = teams.create(actor, *_DEFAULT, now)
     projects.create(actor, *_DEFAULT, team.id, now)

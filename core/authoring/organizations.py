@@ -9,19 +9,22 @@ from core.authoring.record import Target, audited, change, snapshot
 from core.authoring.validation import Complaints, name_error, not_found, slug_error
 from core.database import connection
 from core.ids import new_id
-from core.models import Organization
+from core.models import Member, Organization, VirtualKey
 
+UNNAMED = "default"
+"""The slug that the first run gives an organisation for which nobody chose one."""
 MOST_SESSION_DAYS = 365
 CONTACT_CHARACTERS = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What an administrator sets; ``max_session_days`` of 0 sets no bound on a sign-in."""
+    """What an administrator sets; ``max_session_days`` of 0 sets no bound on a sign-in. A slug of None stays."""
 
     name: str
     support_contact: str = ""
     max_session_days: int = 0
+    slug: str | None = None
 
 
 def create(name: str, slug: str, now: datetime) -> Organization:
@@ -56,12 +59,13 @@ def configure(
     with change():
         row = find(actor.organization_id)
         versions.hold(row, version, _updated(row))
-        new = (wanted.name.strip(), wanted.support_contact.strip(), wanted.max_session_days)
-        if (row.name, row.support_contact, row.max_session_days) == new:
+        slug = row.slug if wanted.slug is None else wanted.slug.strip()
+        new = (wanted.name.strip(), slug, wanted.support_contact.strip(), wanted.max_session_days)
+        if (row.name, row.slug, row.support_contact, row.max_session_days) == new:
             return row
-        _check_settings(wanted)
+        _check_settings(row, wanted, slug)
         before, days = snapshot(row), row.max_session_days
-        row.name, row.support_contact, row.max_session_days = new
+        row.name, row.slug, row.support_contact, row.max_session_days = new
         row.revision += 1
         row.save()
         audited(actor, _updated(row), now, before, snapshot(row))
@@ -87,9 +91,19 @@ def only() -> Organization | None:
         return first
 
 
-def _check_settings(wanted: Settings) -> None:
+def may_choose_slug(row: Organization) -> bool:
+    """Say whether an organisation may get another slug: nobody chose this one, or nobody uses it yet."""
+    people = Member.select().where(Member.organization_id == row.id)
+    keys = VirtualKey.select().where(VirtualKey.organization_id == row.id)
+    return row.slug == UNNAMED or not (people.exists() or keys.exists())
+
+
+def _check_settings(row: Organization, wanted: Settings, slug: str) -> None:
     complaints = Complaints()
     complaints.add("name", name_error(wanted.name))
+    if slug != row.slug:
+        complaints.need(may_choose_slug(row), "slug", "A slug that was chosen stays for good.")
+        complaints.add("slug", _slug_error(slug, row.id))
     complaints.need(
         len(wanted.support_contact) <= CONTACT_CHARACTERS,
         "support_contact",
@@ -110,9 +124,11 @@ def _updated(row: Organization) -> Target:
 def _check(name: str, slug: str, own_id: str | None) -> None:
     complaints = Complaints()
     complaints.add("name", name_error(name))
-    complaints.add("slug", slug_error(slug))
-    holder = Organization.get_or_none(Organization.slug == slug)
-    complaints.need(
-        holder is None or holder.id == own_id, "slug", "Another organisation has this slug."
-    )
+    complaints.add("slug", _slug_error(slug, own_id))
     complaints.refuse_any()
+
+
+def _slug_error(slug: str, own_id: str | None) -> str:
+    holder = Organization.get_or_none(Organization.slug == slug)
+    is_free = holder is None or holder.id == own_id
+    return slug_error(slug) or ("" if is_free else "Another organisation has this slug.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from playwright.sync_api import Browser, expect
 
 from core.authoring import people
@@ -60,6 +62,35 @@ def test_an_invitation_shows_its_link_once_and_the_list_behind_it_knows(
         ).click()
         expect(page.locator("#shown-once")).to_have_count(0)
         expect(page.locator("#invitations")).to_contain_text("eve@acme.test")
+
+
+def test_many_are_invited_from_a_file_by_keyboard_once_its_mistakes_are_put_right(
+    browser: Browser, served: Served, tmp_path: Path
+) -> None:
+    people_file = tmp_path / "people.csv"
+    listed = "email;name\neve@acme.test;Eve Ren\u00e9\nida at acme.test"
+    people_file.write_bytes(listed.encode("cp1252"))
+    with tab(browser) as page:
+        served.sign_in(page)
+        page.goto(served.url + MEMBERS)
+        page.get_by_role("link", name="Invite many").press("Enter")
+        page.get_by_label("Or a file").set_input_files(people_file)
+        text = page.get_by_label("People", exact=True)
+        expect(text).to_be_focused()
+        expect(text).to_have_value(listed)
+        page.get_by_role("button", name="Check").press("Enter")
+        told = page.get_by_role("alert")
+        expect(told).to_contain_text("1 line to put right first")
+        mistake = page.get_by_role("row", name="ida at acme.test")
+        expect(mistake).to_contain_text("This is not an e-mail address.")
+        expect(page.get_by_role("button", name="Invite 1 person")).to_have_count(0)
+        text.fill("eve@acme.test, Eve\nida@acme.test")
+        page.get_by_role("button", name="Check").press("Enter")
+        expect(page.locator("#preview").get_by_role("status")).to_contain_text("2 people can be")
+        page.get_by_role("button", name="Invite 2 people").press("Enter")
+        expect(page.locator("#shown-once")).to_contain_text("ida@acme.test,http")
+        page.get_by_role("link", name="I have copied it").press("Enter")
+        expect(page.locator("#invitations")).to_contain_text("ida@acme.test")
 
 
 def test_a_refused_change_says_so_and_leaves_the_page_as_it_is(

@@ -32,9 +32,10 @@ class OrganizationOut(msgspec.Struct, kw_only=True):
 
 
 class OrganizationChange(Body, kw_only=True):
-    """What shall be different about the organisation; its slug stays."""
+    """What shall be different about the organisation; a slug that somebody chose stays."""
 
     name: str | Unset = msgspec.UNSET
+    slug: str | Unset = msgspec.UNSET
     support_contact: str | Unset = msgspec.UNSET
     max_session_days: int | Unset = msgspec.UNSET
 
@@ -74,6 +75,7 @@ def update_organization(call: Call, body: OrganizationChange) -> OrganizationOut
         row.name if isinstance(body.name, Unset) else body.name,
         row.support_contact if isinstance(body.support_contact, Unset) else body.support_contact,
         row.max_session_days if isinstance(body.max_session_days, Unset) else body.max_session_days,
+        None if isinstance(body.slug, Unset) else body.slug,
     )
     return _told(organizations.configure(call.actor, wanted, call.now, call.expected))
 

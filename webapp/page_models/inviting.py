@@ -17,7 +17,8 @@ MEMBERS = "/settings/members"
 ONE = f"{MEMBERS}/invite"
 MANY = f"{MEMBERS}/invite-many"
 PREVIEW = f"{MANY}/preview"
-WAITING = "/settings/invitations"
+WAITING = f"{MEMBERS}/invitations"
+EACH = "/settings/invitations"
 ROLE_CHOICES = [(role, role.capitalize()) for role in ROLES]
 ROLE_HELP = "Admins hold everything. Members and externals hold what teams and roles give them."
 ROLE_TONES = {"admin": "accent", "external": "warning"}
@@ -141,7 +142,7 @@ def invitations_table(
 
 
 def _waiting(row: Invitation, inviters: Mapping[str, tuple[str, str]], now: datetime) -> Row:
-    path = f"{WAITING}/{row.id}"
+    path = f"{EACH}/{row.id}"
     state = ("Expired", "warning") if row.expires_at <= now else ("Waiting", "info")
     cells = (
         Cell(row.email, note=row.name),

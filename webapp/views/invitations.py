@@ -30,6 +30,7 @@ from webapp.forms import (
     typed,
 )
 from webapp.page_models.inviting import (
+    EACH,
     MANY,
     MEMBERS,
     ONE,
@@ -115,7 +116,7 @@ def create() -> Response:
     return _link(row, token)
 
 
-@blueprint.post(f"{HERE}/<invitation_id>/renew")
+@blueprint.post(f"{EACH}/<invitation_id>/renew")
 @requires("organization:manage")
 def renew(invitation_id: str) -> Response:
     """Give an invitation a fresh link and send it again."""
@@ -123,7 +124,7 @@ def renew(invitation_id: str) -> Response:
     return _link(*invitations.renew(viewer().actor(), invitation_id, pepper, utcnow()))
 
 
-@blueprint.post(f"{HERE}/<invitation_id>/cancel")
+@blueprint.post(f"{EACH}/<invitation_id>/cancel")
 @requires("organization:manage")
 def cancel(invitation_id: str) -> Response:
     """Take an invitation back."""

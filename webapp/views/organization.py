@@ -56,24 +56,28 @@ def edit() -> Response:
     row = organizations.find(viewer().organization_id)
     values = {
         "name": row.name,
+        "slug": row.slug,
         "support_contact": row.support_contact,
         "max_session_days": row.max_session_days,
     }
-    return show_form(_form(values, version_of(row)))
+    return show_form(_form(values, organizations.may_choose_slug(row), version_of(row)))
 
 
 @blueprint.post(f"{HERE}/edit")
 @requires("organization:manage")
 def update() -> Response:
     """Change the settings."""
-    form = _form({}, sent_version() or "")
+    row = organizations.find(viewer().organization_id)
+    form = _form({}, organizations.may_choose_slug(row), sent_version() or "")
     values = typed(form.fields)
 
     def work() -> None:
         days = values["max_session_days"] or "0"
         if not days.isdecimal() or len(days) > 4:
             raise invalid({"max_session_days": "This is not a number of days."})
-        wanted = organizations.Settings(values["name"], values["support_contact"], int(days))
+        wanted = organizations.Settings(
+            values["name"], values["support_contact"], int(days), values.get("slug") or None
+        )
         organizations.configure(viewer().actor(), wanted, utcnow(), sent_version())
 
     return save(replace(form, values=values), work, "organization.index", "The settings are saved.")
@@ -129,9 +133,11 @@ def _days(row: Organization) -> str:
     return f"{row.max_session_days} days" if row.max_session_days else "No bound"
 
 
-def _form(values: dict[str, Any], version: str) -> FormPage:
+def _form(values: dict[str, Any], chooses_slug: bool, version: str) -> FormPage:
+    slug = Field("slug", "Slug", help="Names the organization in files. Once chosen, it stays.")
     fields = (
         Field("name", "Name"),
+        *((slug,) if chooses_slug else ()),
         Field(
             "support_contact",
             "Support contact",

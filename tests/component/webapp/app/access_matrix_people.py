@@ -37,7 +37,7 @@ PEOPLE: dict[str, tuple[int, int, int]] = {
     "GET /settings/members/<user_id>/edit": (303, 403, 404),
     "GET /settings/members/invite": (303, 403, 200),
     "GET /settings/members/invite-many": (303, 403, 200),
-    "GET /settings/invitations": (303, 403, 200),
+    "GET /settings/members/invitations": (303, 403, 200),
     "GET /settings/organization": (303, 200, 200),
     "GET /settings/organization/edit": (303, 403, 200),
     "GET /settings/privacy": (303, 200, 200),

@@ -84,9 +84,9 @@ def test_a_list_is_shown_as_what_it_becomes_then_invites_all_of_it(ada: Desk) ->
     assert Member.get(Member.user_id == user.id).department_id
     roles = {row.role for row in TeamMember.select().where(TeamMember.user_id == user.id)}
     assert roles == {"admin", "custom"}, "in their own workspace, and where they were invited to"
-    waiting = ada.client.get("/settings/invitations").text
+    waiting = ada.client.get("/settings/members/invitations").text
     assert "2 invitations" in waiting and "jo@acme.test" in waiting and "eve@" not in waiting
-    assert "Ida Rhodes" in ada.client.get("/settings/invitations?q=rhod").text
+    assert "Ida Rhodes" in ada.client.get("/settings/members/invitations?q=rhod").text
 
 
 def test_a_mistake_is_told_by_its_line_and_then_nobody_is_invited(ada: Desk) -> None:

@@ -17,6 +17,7 @@ from core.models import (
     Group,
     Invitation,
     Member,
+    Organization,
     Project,
     RoleBinding,
     ServiceAccount,
@@ -318,6 +319,21 @@ def test_people_mind_their_own_account_and_no_other(ada: Desk) -> None:
     assert ada.post("/me/settings/sessions").status_code == 303
     assert ada.client.get("/me/settings").status_code == 200
     assert third.get("/me/settings").status_code == 303
+
+
+def test_a_slug_is_chosen_once_where_the_first_start_gave_one(ada: Desk) -> None:
+    path, form = "/settings/organization/edit", {"name": "Acme", "support_contact": ""}
+    assert 'name="slug"' not in ada.client.get(path).text
+    headers = {"X-CSRF-Token": form_token(ada.client)}
+    twin = "/api/governance/organization"
+    refused = ada.client.patch(twin, json={"slug": "other"}, headers=headers)
+    assert refused.status_code == 422 and "stays for good" in refused.text
+    Organization.update(slug="default").execute()
+    assert 'name="slug"' in ada.client.get(path).text
+    assert "lower-case letters" in error_of(ada.post(path, DRAWER, **form, slug="No Slug"), "slug")
+    assert ada.post(path, **form, slug="acme-two").status_code == 303
+    assert Organization.get().slug == "acme-two"
+    assert 'name="slug"' not in ada.client.get(path).text
 
 
 def test_the_organisations_settings_are_checked_and_kept(ada: Desk) -> None:

@@ -31,7 +31,7 @@ from webapp.queries.keyset import cursor_of
 
 PAGES = (
     "/settings/members",
-    "/settings/invitations",
+    "/settings/members/invitations",
     "/settings/groups",
     "/settings/groups/{group}",
     "/settings/teams",
