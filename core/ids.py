@@ -3,6 +3,7 @@
 import base64
 import os
 import secrets
+import threading
 from datetime import datetime
 
 from core.clock import to_ms
@@ -15,15 +16,45 @@ from rules.keys import (
 )
 
 
+class _Ascending:
+    """The random parts of ids: within a millisecond each is greater than the one before, by a random step.
+
+    So what one change makes, a file's teams or a list's invitations, stays in the order in which it was made.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._milliseconds = -1
+        self._last = 0
+
+    def after(self, milliseconds: int) -> int:
+        """Return 80 bits; the first of a millisecond leave room for 2³¹ steps."""
+        with self._lock:
+            if milliseconds == self._milliseconds:
+                self._last += 1 + int.from_bytes(os.urandom(6))
+            else:
+                self._milliseconds = milliseconds
+                self._last = int.from_bytes(os.urandom(10)) >> 1
+            return self._last
+
+
+_ASCENDING = _Ascending()
+
+
 def new_ulid(now: datetime) -> str:
     """Return a ULID: 48 bits of milliseconds and 80 random bits, 26 Crockford base32 characters."""
-    number = (to_ms(now) << 80) | int.from_bytes(os.urandom(10))
-    return "".join(CROCKFORD[(number >> shift) & 31] for shift in range(125, -1, -5))
+    return _written(to_ms(now), int.from_bytes(os.urandom(10)))
 
 
 def new_id(prefix: str, now: datetime) -> str:
-    """Return a sortable opaque id such as ``vk_01J…``."""
-    return f"{prefix}_{new_ulid(now)}"
+    """Return an opaque id such as ``vk_01J…``; ids of one process sort as they were made. It is no secret."""
+    milliseconds = to_ms(now)
+    return f"{prefix}_{_written(milliseconds, _ASCENDING.after(milliseconds))}"
+
+
+def _written(milliseconds: int, tail: int) -> str:
+    number = (milliseconds << 80) | tail
+    return "".join(CROCKFORD[(number >> shift) & 31] for shift in range(125, -1, -5))
 
 
 def new_virtual_key(now: datetime) -> str:
