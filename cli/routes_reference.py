@@ -43,6 +43,8 @@ def routes_page() -> str:
         "\nWhat is billed by the character or by the second is in the ledger's `facts` as `units`, with no tokens.",
         "Pictures and sound of a model without a published price are marked `unpriced` and cost nothing in a budget; a",
         "budget with `on_unpriced: refuse` takes none of them.\n",
+        "A question for a number of tokens that no provider of the model takes is answered by an estimate, rather too",
+        "high, with the header `X-LangWatch-Token-Count: estimated`.\n",
         "Not served, so that nothing is spent past the ledger: batches, files, background and stored responses,",
         "fine-tuning, assistants, realtime sessions, cached contents.\n",
         "## Answered by the gateway itself\n",

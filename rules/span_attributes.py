@@ -184,6 +184,7 @@ _TABLE: Mapping[str, Callable[[SpanCall], Any]] = {
     "langwatch.first_byte_ms": _row("first_byte_ms"),
     "langwatch.cost_usd": lambda call: int(call.row["cost_nanousd"]) / _NANOUSD,
     "langwatch.cost_nanousd": lambda call: int(call.row["cost_nanousd"]),
+    "langwatch.price_source": _row("price_source"),
     "langwatch.status": _status,
     "langwatch.budget.decision": _budget,
     "langwatch.end_user_id": _fact("end_user"),

@@ -114,7 +114,7 @@ class Call(msgspec.Struct, eq=False):
     answer_key: Hashable | None = None
     """Under what the answer is kept, where a key has answers given again."""
     is_replayed: bool = False
-    """A kept answer serves the call, and no provider."""
+    """A kept answer or one of our own serves the call, and no provider."""
     asking: Callable[[], Awaitable[list[bytes]]] | None = None
     """What the last converter asks of others about what it has taken; returns what may go then."""
     own_headers: Sequence[tuple[bytes, bytes]] = ()

@@ -110,7 +110,9 @@ _WITHOUT_READS = {
 
 def _cache_outcome(call: Call) -> str:
     # Cache reads are told early in some dialects and late in others; late ones count as none here.
-    if call.is_replayed or call.told_counts().cache_read_tokens > 0:
+    if (
+        call.is_replayed and call.answer_key is not None
+    ) or call.told_counts().cache_read_tokens > 0:
         return "hit"
     return _WITHOUT_READS[call.cache_mode]
 

@@ -2,9 +2,11 @@
 
 from msgspec.structs import replace
 
+from core.fault import Refused
 from proxy.dialects.request_fields import check_model
 from proxy.gateway import Gateway
 from proxy.pipeline.call import Call
+from proxy.pipeline.counted import count_here
 from proxy.pipeline.lanes import Choice, RouteLanes
 from rules.estimates import estimate_usage
 from rules.makers import has_sealed
@@ -34,7 +36,11 @@ def route(gateway: Gateway, call: Call) -> None:
     Raises Refused: MODEL_PROVIDER_NOT_BOUND, MODEL_NOT_RECOGNIZED, MODEL_NOT_ALLOWED, NO_PROVIDER_CONFIGURED.
     """
     lanes = call.required_plan().on(call.route)
-    chain, source, alias = lanes.find(call.ask.model)
+    try:
+        chain, source, alias = lanes.find(call.ask.model)
+    except Refused as refused:
+        count_here(call, refused)
+        return
     if source is not _IMPLICIT:
         call.note("model_source", source.value)
         if alias:

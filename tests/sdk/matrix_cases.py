@@ -39,6 +39,7 @@ SLOW = "chunks=400,delay_ms=10"
 LEFT_SECONDS = 5
 
 
+ESTIMATED = "The provider has no call that counts this; the gateway estimates it, rather too high."
 ASKED_IN_CHAT = (
     "Chat completions, in which this provider is asked, tell how much was thought, not what."
 )
@@ -389,8 +390,15 @@ def count_tokens(bench: Bench, model: str, feature: str) -> None:
             raise
         assert feature == "errors"
     else:
-        assert feature == "plain"
-        assert told.input_tokens == 40
+        counted_by(told.input_tokens, feature)
+
+
+def counted_by(tokens: int | None, feature: str) -> None:
+    """Tell a provider's count from an estimate of the gateway's own, which no provider can refuse."""
+    if tokens != 40:
+        assert tokens
+        raise NotSaidError(ESTIMATED)
+    assert feature == "plain"
 
 
 def embed(bench: Bench, model: str, feature: str) -> None:
@@ -404,10 +412,13 @@ def embed(bench: Bench, model: str, feature: str) -> None:
 
 def count(bench: Bench, model: str, feature: str) -> None:
     """Ask Gemini how many tokens contents have."""
-    if feature == "plain":
-        assert bench.genai.models.count_tokens(model=model, contents="a").total_tokens == 40
+    try:
+        told = bench.genai.models.count_tokens(model=model, contents="a")
+    except genai_errors.ClientError as error:
+        if feature != "errors" or HANDLED in error.response.headers:  # type: ignore[union-attr]
+            raise
     else:
-        _fails_google(lambda: bench.genai.models.count_tokens(model=model, contents="a"))
+        counted_by(told.total_tokens, feature)
 
 
 CASES: dict[str, Callable[[Bench, str, str], None]] = {

@@ -256,6 +256,8 @@ def contract(org: Acme) -> dict[str, Expected]:
         "gen_ai.input.messages": ("plain", lambda v: "hello" in v),
         "gen_ai.output.messages": ("plain", lambda v: "assistant" in v),
         "gen_ai.system_instructions": ("claude", lambda v: "Be brief." in v),
+        # By which prices the cost was worked out.
+        "langwatch.price_source": ("plain", lambda v: v.startswith("genai-prices ")),
         # What a caller gave for the span alone.
         "langwatch.metadata.feature": ("plain", "search"),
         "langwatch.metadata.depth": ("plain", 2),

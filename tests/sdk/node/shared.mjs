@@ -34,6 +34,23 @@ export async function load(name) {
 /** Says why an API has no word for a feature. */
 export class NotSaid extends Error {}
 
+const ESTIMATED =
+  'The provider has no call that counts this; the gateway estimates it, rather too high.';
+
+/** Tells a provider's count from an estimate of the gateway's own, which no provider can refuse. */
+export async function counted(feature, ask, fails) {
+  let tokens;
+  try {
+    tokens = await ask();
+  } catch (error) {
+    if (feature !== 'errors') throw error;
+    await fails(() => Promise.reject(error));
+    return;
+  }
+  if (tokens !== 40) throw new NotSaid(ESTIMATED);
+  check(feature === 'plain', 'a count that must fail');
+}
+
 export function check(condition, what) {
   if (!condition) throw new Error(`not as it must be: ${what}`);
 }

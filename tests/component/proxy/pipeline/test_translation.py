@@ -283,10 +283,35 @@ async def test_a_request_that_can_not_be_translated_is_not_sent_on_and_the_first
         assert called(here) == ["first"]
 
 
-async def test_counting_is_not_translated() -> None:
+async def test_counting_is_not_translated_but_estimated_and_rather_too_high() -> None:
+    long = [{"role": "user", "content": "a word and another " * 400}]
+    asks = {
+        "/v1/messages/count_tokens": (message(GPT, messages=long), ("input_tokens",)),
+        "/v1/responses/input_tokens": (
+            {"model": CLAUDE, "input": "a word and another " * 400},
+            ("input_tokens",),
+        ),
+        f"/v1beta/models/{CLAUDE}:countTokens": (
+            {"contents": [{"parts": [{"text": "a word and another " * 400}]}]},
+            ("totalTokens",),
+        ),
+    }
     async with site() as here:
-        answer = await asked(here, "/v1/messages/count_tokens", message(GPT))
-        assert (answer.status, answer.json["error"]["code"]) == (400, "model_provider_not_bound")
+        for number, (path, (body, names)) in enumerate(asks.items(), 1):
+            answer = await asked(here, path, body)
+            assert answer.status == 200, answer.json
+            # 1,600 words are about as many tokens.
+            assert 1600 < answer.json[names[0]] < 1600 * 2
+            assert answer.headers["x-langwatch-token-count"] == "estimated"
+            assert answer.headers["x-langwatch-cache"] == "miss"
+            await until(lambda number=number: len(here.settled) == number)
+        assert {(row["outcome"], row["cost_nanousd"]) for row in here.settled} == {("completed", 0)}
+        assert here.fake.record.total == 0
+        own = await asked(here, "/v1/messages/count_tokens", message(CLAUDE))
+        assert "x-langwatch-token-count" not in own.headers
+        lost = await asked(here, "/v1/messages/count_tokens", message("bedrock/none"))
+        assert (lost.status, lost.json["error"]["code"]) == (400, "model_provider_not_bound")
+        await here.at_rest()
 
 
 FLASH = "gemini/gemini-2.5-flash"
