@@ -23,6 +23,7 @@ SETTINGS = {name for setting in TABLE.values() for name in setting.names} | set(
 SETTINGS |= {f"{name}_FILE" for name in SETTINGS}
 _VARIABLE = re.compile(r"\b(?:LANGWATCH|LW|GATEWAY|SERVER|RELEASE)_[A-Z][A-Z_]+[A-Z]\b")
 _COMMAND = re.compile(r"(?<![\w-])(?:\.venv/bin/)?langwatch ((?:[a-z-]+)(?:[^\n`|>#]*))")
+_TEST = re.compile(r"`([\w/]+\.py)::(test_\w+)`")
 _LINK = re.compile(r"\]\(([^)#]+?)(?:#[^)]*)?\)")
 
 
@@ -41,6 +42,16 @@ def test_every_link_within_the_repository_leads_somewhere(document: Path) -> Non
     links = [link for link in _LINK.findall(document.read_text()) if "://" not in link]
     missing = [link for link in links if not (document.parent / link).exists()]
     assert missing == []
+
+
+def test_every_test_that_a_document_names_is_there() -> None:
+    found = 0
+    for document in DOCUMENTS:
+        for path, name in _TEST.findall(document.read_text()):
+            source = (ROOT / "tests" / path.removeprefix("tests/")).read_text()
+            assert f"def {name}(" in source, (named(document), path, name)
+            found += 1
+    assert found > 50
 
 
 @pytest.mark.parametrize("document", [d for d in DOCUMENTS if d.name != "cli.md"], ids=named)

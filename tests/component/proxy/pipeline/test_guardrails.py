@@ -171,6 +171,24 @@ async def test_a_request_is_redacted_and_nothing_else_of_it_changes(dialect) -> 
         assert [e["verdict"] for e in told["facts"]["guardrails"]] == ["modify", "pass"]
 
 
+async def test_a_redacted_request_keeps_what_a_model_signed() -> None:
+    signed = {"functionCall": {"name": "f", "args": {}}, "thoughtSignature": "c2lnbmVk/+=="}
+    turns = [
+        {"role": "user", "parts": [{"text": f"use {SECRET}"}]},
+        {"role": "model", "parts": [signed]},
+    ]
+    body = orjson.dumps({"contents": turns})
+    async with guarded(row(action="redact"), answer=lambda *_: json_answer({"candidates": []})) as (
+        here,
+        upstream,
+    ):
+        path = "/v1beta/models/gemini-2.5-flash:generateContent"
+        got = await (await here.post(path, body)).read()
+        assert got.status == 200
+        assert upstream is not None
+        assert upstream.asked[0][0] == body.replace(SECRET.encode(), MARK.encode())
+
+
 async def test_what_nothing_is_found_in_passes_byte_for_byte(dialect) -> None:
     path, ask = DIALECTS[dialect]
     async with guarded(row(), row("pii", "redact", id="guardrail_2")) as (here, _):

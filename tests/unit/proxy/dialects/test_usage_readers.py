@@ -424,3 +424,20 @@ def test_geminis_body_repeats_the_model_in_three_places() -> None:
     whole = b'{"generateContentRequest": {"model": "models/a/b",  "contents": []}}'
     renamed = GEMINI_COUNT.renamed(whole, None, "b")  # type: ignore[arg-type]
     assert renamed == b'{"generateContentRequest": {"model": "models/b",  "contents": []}}'
+
+
+def test_what_a_vendor_tells_beside_the_answer_ends_no_stream() -> None:
+    beside = (
+        {"type": "codex.rate_limits", "rate_limits": {"limit_reached": True}},
+        {"type": "response.limit_reached", "response": {"status": "completed"}},
+        {"type": "keepalive"},
+    )
+    meter = StreamMeter(OPENAI_RESPONSES)
+    for told in beside:
+        assert meter.take([event(told)])
+    assert not (meter.reading.is_terminal or meter.is_whole or meter.reading.error_code)
+    meter.take(
+        [event({"type": "response.completed", "response": {"id": "r", "status": "completed"}})]
+    )
+    assert meter.is_whole
+    assert meter.reading.finish_reasons == ("completed",)
