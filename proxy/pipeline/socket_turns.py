@@ -38,6 +38,8 @@ from proxy.transport.websocket import GOING_AWAY, INTERNAL, NORMAL, POLICY, WebS
 from rules.makers import Watch
 
 CREATE, CANCEL = "response.create", "response.cancel"
+_SEEN = "response.processed"
+"""Codex says so behind an answer. Nothing answers it: an event of ours would be taken for the next turn's."""
 DRAIN_LOOK_SECONDS = 0.25
 _FOREVER = float("inf")
 _CHUNK_BLOCKED = "stream_chunk_blocked"
@@ -131,7 +133,7 @@ class Turns:
             )
         elif kind == CANCEL and self._upstream is not None and self._call is not None:
             await self._upstream.send(message)
-        else:
+        elif kind != _SEEN:
             # What we can't account for goes to no provider.
             await self._say(Refused(Fault.BAD_REQUEST, f"Send {CREATE} or {CANCEL}."))
 

@@ -71,6 +71,7 @@ async def test_turns_pass_unchanged_and_each_is_a_row_with_its_own_cost() -> Non
         def talk() -> list[list[dict[str, Any]]]:
             with dial(here, session_id="sess-1", openai_beta="responses_websockets=1") as socket:
                 first = turn(socket)
+                socket.send(json.dumps({"type": "response.processed", "response_id": "resp_1"}))
                 return [first, turn(socket, previous_response_id=first[-1]["response"]["id"])]
 
         first, second = await in_thread(talk)
