@@ -20,6 +20,9 @@ CUSTOM = Provider("custom", OPENAI_DIALECTS, address, _custom_headers, asks_for_
 _TELL_UNASKED = frozenset({"mistral"})
 """Vendors that end each stream with its usage and refuse the option that asks for it."""
 
+_OPEN_SOCKETS = frozenset({"xai"})
+"""Vendors whose responses API is spoken over WebSockets, too, as their documentation says."""
+
 FAMILIES = tuple(
     Provider(
         family.name,
@@ -27,6 +30,7 @@ FAMILIES = tuple(
         address,
         credential_headers,
         asks_for_usage=family.name not in _TELL_UNASKED,
+        socket_headers=credential_headers if family.name in _OPEN_SOCKETS else None,
     )
     for family in COMPATIBLE
 )

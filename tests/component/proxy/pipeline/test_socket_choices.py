@@ -101,6 +101,19 @@ async def test_azure_takes_handshakes_at_its_v1_address_with_a_bearer_key() -> N
         assert row["outcome"] == "completed"
 
 
+async def test_xai_opens_sockets_and_other_families_are_not_asked() -> None:
+    def families(port: int) -> list[ProviderBinding]:
+        made = account("xai", port, "grok")
+        return [account("groq", port, "other"), dataclasses.replace(made, base_path="/v1")]
+
+    async with site(providers=families) as here:
+        asked = ({"model": "groq/llama"}, {"model": "grok-4.3"})
+        refused, said = await in_thread(lambda: talk(here, *asked))
+        assert refused[-1]["error"]["code"] == "upgrade_required"
+        assert said[-1]["type"] == "response.completed"
+        assert called(here) == ["grok"]
+
+
 def guarded(here: Site, *rows: dict[str, Any]) -> None:
     here.keyring.bundle.guardrails = tuple(GuardrailBinding(row, SIGNING) for row in rows)
 
