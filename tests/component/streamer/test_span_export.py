@@ -1,5 +1,6 @@
 """Spans of booked calls at a real OTLP endpoint: whose they are, when they are sent again, what is given up."""
 
+import dataclasses
 import threading
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -283,12 +284,17 @@ def test_a_changed_destination_is_tried_at_once_and_an_archived_one_not_at_all(
     queue_all()
     export_due(exporter, now)
     new = NewTraceDestination(
-        "moved", "organization", org.organization.id, peer.url, is_operator_address=True
+        "moved", "organization", org.organization.id, peer.url, HEADERS, is_operator_address=True
     )
     trace_destinations.update(org.actor, destination, new, exporter.sealer, now)
     assert export_due(exporter, now) == {"sent": 1}
     assert peer.call_ids == [call_id]
-    assert peer.headers[0]["x-dataset"] == "calls", "headers that were not given stay"
+    renamed = dataclasses.replace(new, name="moved and named", headers=None)
+    trace_destinations.update(org.actor, destination, renamed, exporter.sealer, now)
+    call(org, 4, now)
+    queue_all()
+    assert export_due(exporter, now) == {"sent": 1}
+    assert peer.headers[-1]["x-dataset"] == "calls", "headers that were not given stay"
     call(org, 2, now)
     queue_all()
     trace_destinations.archive(org.actor, destination, now)

@@ -129,8 +129,9 @@ def test_the_navigation_shows_what_may_be_opened_and_govern_only_behind_its_gate
 
 
 def test_the_gateway_has_a_section_and_tabs_of_its_own_behind_its_flag() -> None:
-    shown = Shell("Acme", "Ada", "a@b", False, lambda _: True, "t", has_gateway=True)
-    hidden = Shell("Acme", "Ada", "a@b", False, lambda _: True, "t", has_gateway=False)
+    anybody = {"may": lambda _: True, "may_somewhere": lambda _: True, "csrf_token": "t"}
+    shown = Shell("Acme", "Ada", "a@b", False, **anybody, has_gateway=True)
+    hidden = Shell("Acme", "Ada", "a@b", False, **anybody, has_gateway=False)
     pills = {section.caption: section.pill for section in shown.sections()}
     assert pills["AI Gateway"] == "Beta"
     assert "AI Gateway" not in [section.caption for section in hidden.sections()]
