@@ -129,9 +129,11 @@ def test_the_navigation_shows_what_may_be_opened_and_govern_only_behind_its_gate
 
 
 def test_the_gateway_has_a_section_and_tabs_of_its_own_behind_its_flag() -> None:
-    anybody = {"may": lambda _: True, "may_somewhere": lambda _: True, "csrf_token": "t"}
-    shown = Shell("Acme", "Ada", "a@b", False, **anybody, has_gateway=True)
-    hidden = Shell("Acme", "Ada", "a@b", False, **anybody, has_gateway=False)
+    def frame(*, has_gateway: bool) -> Shell:
+        person = ("Acme", "Ada", "a@b", False, lambda _: True, "t", "/sign-out")
+        return Shell(*person, lambda _: True, lambda _: True, has_gateway)
+
+    shown, hidden = frame(has_gateway=True), frame(has_gateway=False)
     pills = {section.caption: section.pill for section in shown.sections()}
     assert pills["AI Gateway"] == "Beta"
     assert "AI Gateway" not in [section.caption for section in hidden.sections()]
