@@ -44,6 +44,8 @@ CHARACTERS = "characters"
 SECONDS = "seconds"
 FLAT_SOURCE = "flat"
 UNPRICED_SOURCE = "unpriced"
+TOLD_SOURCE = "provider"
+"""The provider told with the answer what it charged."""
 # An unknown model is priced like a mid-frontier one (3 and 15 USD per million tokens, the list price of
 # Anthropic's Sonnet line), so that a budget also bounds what no catalogue knows yet.
 FLAT_PRICE = Price(

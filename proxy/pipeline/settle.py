@@ -9,7 +9,7 @@ from proxy.pipeline.call import NO_USAGE, Call, Outcome
 from proxy.pipeline.records import Settled, settlement_line
 from proxy.routes import Pricing
 from rules.estimates import BYTES_PER_TOKEN
-from rules.pricing import CHARACTERS, FREE_PRICE, SECONDS, Price, cost_nanousd
+from rules.pricing import CHARACTERS, FREE_PRICE, SECONDS, TOLD_SOURCE, Price, cost_nanousd
 from rules.rates import Amounts
 from rules.usage import Usage
 
@@ -60,12 +60,21 @@ def settled_of(gateway: Gateway, call: Call) -> Settled:
         # A custom endpoint's alias: the answer names the model that the catalogue may know.
         medium = call.route.pricing.medium
         price = gateway.prices.price(lane.binding.type, answered, call.admitted_s, medium)
-    cost = cost_nanousd(usage, price)
+    cost, source = cost_nanousd(usage, price), price.source
+    if lane.provider.told_cost is not None and (told := _told_cost(call)) is not None:
+        cost, source = told, TOLD_SOURCE
     if call.outcome is Outcome.COMPLETED and not is_estimated:
         overrun = cost / call.estimate_nanousd if call.estimate_nanousd else 1.0
         vk_id = call.required_plan().bundle.vk_id
         gateway.history.add(vk_id, call.model, usage.output_tokens, overrun)
-    return Settled(usage, cost, is_estimated, price.source)
+    return Settled(usage, cost, is_estimated, source)
+
+
+def _told_cost(call: Call) -> int | None:
+    """Return what the provider says that it charged; None where it does not say."""
+    tell = call.required_lane().provider.told_cost
+    usage = None if call.meter is None else call.meter.reading.usage
+    return None if tell is None or usage is None else tell(usage)
 
 
 def _by_the_piece(call: Call, price: Price) -> Settled:

@@ -1,8 +1,12 @@
 """Endpoints that speak OpenAI's dialects: any by its address, and the vendors whose address is known."""
 
+import math
+from typing import Any
+
 from proxy.bundle import ProviderBinding
 from proxy.providers.openai import OPENAI_DIALECTS, address, credential_headers
 from proxy.providers.provider import Headers, Provider
+from rules.pricing import NANOUSD_PER_USD
 from rules.provider_types import COMPATIBLE
 
 
@@ -20,6 +24,34 @@ CUSTOM = Provider("custom", OPENAI_DIALECTS, address, _custom_headers, asks_for_
 _TELL_UNASKED = frozenset({"mistral"})
 """Vendors that end each stream with its usage and refuse the option that asks for it."""
 
+_MOST_USD = 10_000
+"""What one call can't have cost; a number beyond it is no price."""
+
+
+def _openrouters(usage: dict[str, Any]) -> int | None:
+    """Return what OpenRouter charged, and with somebody's own key what its maker charged beside it."""
+    details = usage.get("cost_details")
+    makers = details.get("upstream_inference_cost") if isinstance(details, dict) else None
+    charged = _nanousd(usage.get("cost"), NANOUSD_PER_USD)
+    if charged is None or usage.get("is_byok") is not True:
+        return charged
+    return charged + (_nanousd(makers, NANOUSD_PER_USD) or 0)
+
+
+def _xais(usage: dict[str, Any]) -> int | None:
+    """Return what xAI charged; it counts in ten-billionths of a dollar."""
+    return _nanousd(usage.get("cost_in_usd_ticks"), 0.1)
+
+
+def _nanousd(amount: object, nanousd_each: float) -> int | None:
+    if isinstance(amount, bool) or not isinstance(amount, int | float):
+        return None
+    cost = amount * nanousd_each
+    return math.ceil(round(cost, 3)) if 0 <= cost <= _MOST_USD * NANOUSD_PER_USD else None
+
+
+_TOLD_COSTS = {"openrouter": _openrouters, "xai": _xais}
+"""Vendors that tell with each answer what it cost, discounts and server-side tools included."""
 _OPEN_SOCKETS = frozenset({"xai"})
 """Vendors whose responses API is spoken over WebSockets, too, as their documentation says."""
 
@@ -30,6 +62,7 @@ FAMILIES = tuple(
         address,
         credential_headers,
         asks_for_usage=family.name not in _TELL_UNASKED,
+        told_cost=_TOLD_COSTS.get(family.name),
         socket_headers=credential_headers if family.name in _OPEN_SOCKETS else None,
     )
     for family in COMPATIBLE

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from core.secrets import Secret
 from proxy.bundle import ProviderBinding
@@ -95,6 +95,8 @@ class Provider:
     socket_headers: Callable[[ProviderBinding], Headers | None] | None = None
     """What proves the account when a WebSocket of the responses API is opened, beside a token; None, or None
     returned, where an account opens none."""
+    told_cost: Callable[[dict[str, Any]], int | None] | None = None
+    """Returns what a usage says that the call cost, in nano-USD, where the provider tells what it charges."""
     read: Callable[[Upstream, Wanted], Upstream] | None = None
     """Turns an answer into one of the dialect, where the provider frames it in its own way."""
 
