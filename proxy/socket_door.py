@@ -19,7 +19,8 @@ async def serve_socket(
     """Serve a client's WebSocket to its end. Raises Refused: UPGRADE_REQUIRED, and those of authentication.
 
     Refused before the switch means that nothing was sent. It is opened for a key with a provider that opens
-    WebSockets; which of them serves a question, and whether one does, its model says. Answers are judged on
+    WebSockets; which of them serves a question, and whether one does, its model says. A key that has asked for
+    a model which none of them serves is sent to plain HTTP from then on. Answers are judged on
     their way like those of a stream; none is kept to be given again.
     """
     key = wants_websocket(scope["headers"])
@@ -34,10 +35,11 @@ async def serve_socket(
         raise Refused(Fault.MISSING_API_KEY)
     bundle = gateway.keyring.known(presented) or await gateway.keyring.resolve(presented)
     plan = gateway.plans.of(bundle)
-    if not any(map(speaks, plan.on(route).lanes)):
+    lanes = plan.on(route)
+    if not (lanes.opens_sockets and any(map(speaks, lanes.lanes))):
         raise Refused(
             Fault.UPGRADE_REQUIRED,
-            "No provider of this key is reached by WebSocket; use plain HTTP.",
+            "This key's models are not reached by WebSocket; use plain HTTP.",
         )
     if not gateway.readiness.is_ready or connection.last:
         raise Refused(Fault.UPGRADE_REQUIRED, "The gateway is stopping; use plain HTTP.")

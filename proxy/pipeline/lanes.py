@@ -200,6 +200,8 @@ class RouteLanes:
             for lane in self._lanes
         ]
         self._directory = Directory(accounts, mute, terms.aliases, is_catalogued)
+        self.opens_sockets = True
+        """False once somebody asked by WebSocket for a model that is not reached by one."""
         self.turns = 0
         """How many calls have been spread over the lanes so far, where a policy has them take turns."""
 

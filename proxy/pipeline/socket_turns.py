@@ -34,7 +34,7 @@ from proxy.splice import renamed_model
 from proxy.transport.asgi import Message, Scope
 from proxy.transport.duplex import DuplexLost
 from proxy.transport.faults import ClientGone, LeashPulled, Stage, UpstreamLost
-from proxy.transport.websocket import GOING_AWAY, INTERNAL, NORMAL, POLICY, WebSocket
+from proxy.transport.websocket import GOING_AWAY, INTERNAL, NORMAL, POLICY, TRY_AGAIN, WebSocket
 from rules.makers import Watch
 
 CREATE, CANCEL = "response.create", "response.cancel"
@@ -165,6 +165,10 @@ class Turns:
             await self._fail(UpstreamLost(Stage.SEND, str(error)))
         except (Refused, UpstreamLost, LeashPulled) as error:
             await self._fail(error)
+            if isinstance(error, Refused) and error.fault is Fault.UPGRADE_REQUIRED:
+                # Clients connect again after this, are sent to plain HTTP then, and go on there at once.
+                call.required_plan().on(self._route).opens_sockets = False
+                await self._client.close(TRY_AGAIN, "use plain HTTP")
 
     async def _decide(self, call: Call) -> None:
         for stage in DECIDE:

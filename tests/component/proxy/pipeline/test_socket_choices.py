@@ -13,7 +13,14 @@ from tests.component.proxy.pipeline.chains import account, called, outcomes, scr
 from tests.component.proxy.pipeline.site import Site, binding, message, site
 from tests.component.proxy.pipeline.test_guardrails import SIGNING, json_answer, listening
 from tests.component.proxy.pipeline.test_guardrails import row as guardrail
-from tests.component.proxy.pipeline.test_sockets import ASK, dial, events, in_thread, turn
+from tests.component.proxy.pipeline.test_sockets import (
+    ASK,
+    dial,
+    events,
+    in_thread,
+    refused_status,
+    turn,
+)
 from tests.component.proxy.transport.peers import until
 from tests.unit.proxy.guarding.streams import MARK, SECRET
 
@@ -36,21 +43,38 @@ def talk(here: Site, *asked: dict[str, Any]) -> list[list[dict[str, Any]]]:
 
 async def test_a_key_of_many_vendors_is_served_by_those_who_open_sockets() -> None:
     async with site(providers=mixed) as here:
-        asked = ({"model": "claude-haiku-4-5"}, {"model": "gpt-5"}, {"model": "two/gpt-5"})
-        refused, first, elsewhere = await in_thread(lambda: talk(here, *asked))
-        assert [e["error"]["code"] for e in refused] == ["upgrade_required"]
-        assert "plain HTTP" in refused[0]["error"]["message"]
+        asked = ({"model": "gpt-5"}, {"model": "two/gpt-5"})
+        first, elsewhere = await in_thread(lambda: talk(here, *asked))
         assert first[-1]["type"] == "response.completed"
         assert [e["error"]["code"] for e in elsewhere] == ["bad_request"]
-        await until(lambda: len(here.settled) == 3)
-        rows = [(row["outcome"], row.get("code", "")) for row in here.settled]
-        assert rows[0] == ("refused", "upgrade_required")
-        assert rows[1][0] == "completed"
+        await until(lambda: len(here.settled) == 2)
         assert called(here) == ["one"]
-        # The same key goes on over plain HTTP with the provider that opens none.
+        await here.at_rest()
+
+
+async def test_a_model_that_no_socket_reaches_sends_the_client_to_plain_http_for_good() -> None:
+    async with site(providers=mixed) as here:
+
+        def asks() -> tuple[list[dict[str, Any]], int]:
+            with dial(here) as socket:
+                said = turn(socket, model="claude-haiku-4-5")
+                with pytest.raises(ConnectionClosed):
+                    socket.recv(timeout=5)
+                return said, int(socket.close_code or 0)
+
+        said, code = await in_thread(asks)
+        assert [e["error"]["code"] for e in said] == ["upgrade_required"]
+        assert "plain HTTP" in said[0]["error"]["message"]
+        assert code == 1013
+        assert await in_thread(lambda: refused_status(here)) == 426
+        row = await here.the_settlement()
+        assert (row["outcome"], row["code"]) == ("refused", "upgrade_required")
         got = await (await here.post("/v1/messages", message())).read()
         assert got.status == 200
-        await here.at_rest()
+        here.keyring.bundle.config = {"routing_mode": "fallback_all"}
+        here.gateway.plans.__init__()  # type: ignore[misc]
+        [again] = await in_thread(lambda: talk(here, {}))
+        assert again[-1]["type"] == "response.completed", "until the key changes"
 
 
 async def test_who_does_not_answer_the_handshake_is_passed_by() -> None:
@@ -107,10 +131,10 @@ async def test_xai_opens_sockets_and_other_families_are_not_asked() -> None:
         return [account("groq", port, "other"), dataclasses.replace(made, base_path="/v1")]
 
     async with site(providers=families) as here:
-        asked = ({"model": "groq/llama"}, {"model": "grok-4.3"})
-        refused, said = await in_thread(lambda: talk(here, *asked))
-        assert refused[-1]["error"]["code"] == "upgrade_required"
+        asked = ({"model": "grok-4.3"}, {"model": "groq/llama"})
+        said, refused = await in_thread(lambda: talk(here, *asked))
         assert said[-1]["type"] == "response.completed"
+        assert refused[-1]["error"]["code"] == "upgrade_required"
         assert called(here) == ["grok"]
 
 
