@@ -119,6 +119,9 @@ def _attach(
     read_only: bool,
 ) -> None:
     options = [*options, f"DATA_PATH {_quoted(_data_path(settings))}"]
+    if not settings.lake_data_path:
+        # The catalog remembers where its files were; a data directory that was moved or restored brings them along.
+        options.append("OVERRIDE_DATA_PATH")
     options.append("READ_ONLY" if read_only else f"DATA_INLINING_ROW_LIMIT {INLINE_ROWS}")
     connection.execute(f"ATTACH {_quoted(address)} AS lake ({', '.join(options)})")
 

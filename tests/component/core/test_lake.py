@@ -281,3 +281,24 @@ def test_events_are_filed_by_month(writer: LakeWriter, settings: Settings) -> No
     writer.flush()
     folders = {p.parent.name for p in (settings.lake_dir / "data").rglob("year=2026/*/*.parquet")}
     assert folders == {"month=9", "month=10", "month=11"}
+
+
+def test_a_lake_goes_on_where_its_directory_was_moved_to(settings: Settings) -> None:
+    writer = open_writer(settings)
+    before = scattered(100, seed=3)
+    fill(writer, before)
+    writer.flush()
+    writer.close()
+    moved = settings.data_dir.rename(settings.data_dir.with_name("elsewhere"))
+    elsewhere = dataclasses.replace(settings, data_dir=moved)
+    writer, reader = open_writer(elsewhere), open_reader(elsewhere)
+    try:
+        assert_sums(reader, before)
+        after = [event(1000 + n, NOW - timedelta(hours=n + 1)) for n in range(3)]
+        fill(writer, after)
+        writer.flush()
+        assert_sums(reader, before + after)
+        assert not settings.data_dir.exists()
+    finally:
+        reader.close()
+        writer.close()
