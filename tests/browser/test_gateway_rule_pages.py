@@ -58,11 +58,10 @@ def test_an_order_of_providers_is_put_together_by_keyboard(
         page.locator("#team").get_by_role("link", name="New policy").click()
         drawer = page.get_by_role("dialog", name="New routing policy")
         drawer.get_by_label("Name", exact=True).fill("Engineering")
-        for _ in range(2):
+        for placed in (1, 2):
             drawer.get_by_role("button", name="Put last").focus()
-            with page.expect_response(lambda answer: "arrange" in answer.url):
-                page.keyboard.press("Enter")
-        expect(drawer.locator("ol.ordered li")).to_have_count(2)
+            page.keyboard.press("Enter")
+            expect(drawer.locator("ol.ordered li")).to_have_count(placed)
         expect(drawer.get_by_label("Name", exact=True)).to_have_value("Engineering")
         drawer.get_by_role("button", name="Move reserve up").click()
         expect(drawer.locator("ol.ordered li").first).to_contain_text("reserve")
@@ -72,7 +71,7 @@ def test_an_order_of_providers_is_put_together_by_keyboard(
         made = RoutingPolicy.get(RoutingPolicy.name == "Engineering")
         assert made.provider_ids == [ids[1], ids[0]] and made.scope == "team"
     shots = [Shot(ROUTING, "routing-policies"), Shot(f"{ROUTING}/{row.id}/edit", "routing-policy")]
-    assert len(shoot_all(browser, served.url, shots, served.sign_in)) == 8
+    shoot_all(browser, served.url, shots, served.sign_in)
 
 
 def test_rules_are_filled_in_by_a_click_and_a_request_is_tested(
@@ -104,7 +103,7 @@ def test_rules_are_filled_in_by_a_click_and_a_request_is_tested(
         page.get_by_role("textbox", name="Pattern", exact=True).fill("(?=x)")
         expect(page.locator("#matched")).to_contain_text("look-ahead is not supported")
     shots = [Shot(POLICY, "policy-rules"), Shot(f"{POLICY}/test", "policy-test")]
-    assert len(shoot_all(browser, served.url, shots, served.sign_in)) == 8
+    shoot_all(browser, served.url, shots, served.sign_in)
 
 
 def test_a_guardrail_is_chosen_by_type_and_tried_before_it_is_saved(
@@ -158,4 +157,4 @@ def test_a_guardrail_is_chosen_by_type_and_tried_before_it_is_saved(
         Shot(TRACES, "trace-destinations"),
         Shot(f"{TRACES}/new", "trace-destination"),
     ]
-    assert len(shoot_all(browser, served.url, shots, served.sign_in)) == 24
+    shoot_all(browser, served.url, shots, served.sign_in)

@@ -78,4 +78,4 @@ def test_every_page_fits_both_widths_in_both_themes(browser: Browser, served: Se
         Shot("/me/settings/landing", "landing"),
         Shot("/me/settings", "account"),
     ]
-    assert len(shoot_all(browser, served.url, shots, served.sign_in)) == 4 * len(shots)
+    shoot_all(browser, served.url, shots, served.sign_in)
