@@ -2,10 +2,12 @@
 
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import anthropic
+import httpx
 import openai
 import pytest
 
@@ -17,7 +19,7 @@ from rules.windows import Window
 from tests.component.stack.traffic import MODEL, chat
 from tests.provider.handle import FakeProvider
 from tests.stack import Stack, StackOptions, running, wait_until
-from tests.stack_config import CI_KEY, DEV_KEY
+from tests.stack_config import CI_KEY, DEV_KEY, governance_file
 
 COST = cost_nanousd(Usage(100, 1000), price_of("openai", MODEL, utcnow()))
 TARGETS = {
@@ -46,42 +48,81 @@ def budget(scope: str, window: str, calls: float, on_breach: str = "block") -> s
     )
 
 
+def _refusals(stack: Stack) -> list[dict[str, Any]]:
+    return [row for row in stack.ledger() if row["outcome"] == "refused"]
+
+
 def is_settled(stack: Stack, count: int) -> bool:
     return len([row for row in stack.ledger() if row["outcome"] == "completed"]) >= count
 
 
-@pytest.mark.parametrize(("scope", "window"), CASES)
 def test_a_spent_budget_of_any_scope_refuses_the_next_call_in_words_both_sdks_read(
-    scope: str, window: str, tmp_path: Path, provider: FakeProvider
+    tmp_path: Path, provider: FakeProvider
 ) -> None:
     provider.behave("prompt=100,completion=1000")
-    with running(tmp_path, provider, StackOptions(budgets=(budget(scope, window, 1),))) as stack:
-        client = openai.OpenAI(api_key=DEV_KEY, base_url=f"{stack.gateway}/v1", max_retries=2)
-        client.chat.completions.create(**chat())
+    roomy = {case: budget(*case, 1000) for case in CASES}
+    with (
+        running(tmp_path, provider, StackOptions(budgets=tuple(roomy.values()))) as stack,
+        stack.client(DEV_KEY) as client,
+    ):
+        assert client.post("/v1/chat/completions", json=chat()).status_code == 200
         wait_until(lambda: is_settled(stack, 1), 20, "the first call in the ledger")
+        blocked: list[str] = []
+        for scope, window in CASES:
+            _declare(stack, roomy | {(scope, window): budget(scope, window, 1)})
+            blocked += _until_blocked_by(client, scope)
+            _is_refused_to_both_sdks(stack, scope, window)
+        _declare(stack, roomy)
+        blocked += _until_blocked_by(client, "")
+        # All refusals were final: the SDKs, told so, tried once each.
+        refused = len([scope for scope in blocked if scope]) + 2 * len(CASES)
+        wait_until(lambda: len(_refusals(stack)) >= refused, 20, "all refusals in the ledger")
+        assert [row["cost_nanousd"] for row in _refusals(stack)] == [0] * refused
+
+
+def _declare(stack: Stack, budgets: Mapping[tuple[str, str], str]) -> None:
+    options = StackOptions(budgets=tuple(budgets.values()))
+    stack.config.write_text(governance_file(stack.provider, options))
+    done = stack.command("apply", "-f", str(stack.config))
+    assert done.returncode == 0, done.stderr
+
+
+def _until_blocked_by(client: httpx.Client, scope: str) -> list[str]:
+    """Call until this scope's budget refuses it, or none; return the scope that refused each call, or "" of none."""
+    seen: list[str] = []
+
+    def calls() -> bool:
+        answer = client.post("/v1/chat/completions", json=chat())
+        seen.append(answer.headers.get("x-langwatch-budget-blocked-by", ""))
+        return seen[-1] == scope
+
+    wait_until(calls, 20, f"a call that is blocked by {scope or 'nothing'}")
+    return seen
+
+
+def _is_refused_to_both_sdks(stack: Stack, scope: str, window: str) -> None:
+    before = stack.provider.state()["calls"]
+    with (
+        openai.OpenAI(api_key=DEV_KEY, base_url=f"{stack.gateway}/v1", max_retries=2) as one,
+        anthropic.Anthropic(api_key=DEV_KEY, base_url=stack.gateway, max_retries=2) as other,
+    ):
         with pytest.raises(openai.APIStatusError) as refused:
-            client.chat.completions.create(**chat())
-        answer = refused.value.response
-        assert (answer.status_code, refused.value.code) == (402, "budget_exceeded")
-        error = answer.json()["error"]
-        assert (error["meta"]["budget_scope"], error["meta"]["budget_window"]) == (scope, window)
-        assert f"{scope}:{window}" in error["message"] and error["tips"]
-        assert answer.headers["x-should-retry"] == "false"
-        assert answer.headers["x-langwatch-budget-blocked-by"] == scope
-        other = anthropic.Anthropic(api_key=DEV_KEY, base_url=stack.gateway, max_retries=2)
+            one.chat.completions.create(**chat())
         with pytest.raises(anthropic.APIStatusError) as also:
             other.messages.create(
                 model="claude-haiku-4-5",
                 max_tokens=10,
                 messages=[{"role": "user", "content": "Hello"}],
             )
-        assert also.value.response.json()["error"]["code"] == "budget_exceeded"
-        # Both refusals were final: the SDKs, told so, tried once each, and the provider saw one call.
-        assert provider.state()["calls"] == 1
-        refusals = [row for row in stack.ledger() if row["outcome"] == "refused"]
-        assert [row["cost_nanousd"] for row in refusals] == [0, 0]
-        client.close()
-        other.close()
+    answer = refused.value.response
+    assert (answer.status_code, refused.value.code) == (402, "budget_exceeded")
+    error = answer.json()["error"]
+    assert (error["meta"]["budget_scope"], error["meta"]["budget_window"]) == (scope, window)
+    assert f"{scope}:{window}" in error["message"] and error["tips"]
+    assert answer.headers["x-should-retry"] == "false"
+    assert answer.headers["x-langwatch-budget-blocked-by"] == scope
+    assert also.value.response.json()["error"]["code"] == "budget_exceeded"
+    assert stack.provider.state()["calls"] == before
 
 
 def test_another_persons_and_anothers_keys_budget_does_not_stand_in_the_way(
