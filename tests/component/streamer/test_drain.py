@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
-import pytest
 
 from core.database import connection
 from core.lake import LakeReader, LakeWriter, activity, open_reader, open_writer
@@ -122,18 +121,18 @@ POISON: list[tuple[str, bytes]] = [
 ]
 
 
-@pytest.mark.parametrize(("kind", "payload"), POISON)
 def test_poison_is_set_aside_and_the_rows_behind_it_go_on(
-    kind: str, payload: bytes, writer: LakeWriter, reader: LakeReader, now: datetime
+    writer: LakeWriter, reader: LakeReader, now: datetime
 ) -> None:
     source("src_1", now)
-    receive(kind, payload, "src_1", now)
-    book(range(1, 2), now - timedelta(minutes=1))
-    drained = drain(writer, now)
-    assert (drained.set_aside, drained.events, waiting()) == (1, 1, 0)
-    assert len(activity.recent_calls(reader, ORG)) == 1
-    with connection():
-        assert IngestionSource.get_by_id("src_1").error_count == 1
+    for at, (kind, payload) in enumerate(POISON, 1):
+        receive(kind, payload, "src_1", now)
+        book(range(at, at + 1), now - timedelta(minutes=1))
+        drained = drain(writer, now)
+        assert (drained.set_aside, drained.events, waiting()) == (1, 1, 0), (kind, payload[:40])
+        assert len(activity.recent_calls(reader, ORG)) == at
+        with connection():
+            assert IngestionSource.get_by_id("src_1").error_count == at
 
 
 def test_what_the_lake_cannot_hold_does_not_stop_its_batch(
