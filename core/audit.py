@@ -50,7 +50,7 @@ class Checked:
 
 
 def append(entry: Entry, now: datetime) -> AuditRow:
-    """Add a row to its organisation's chain, in the caller's transaction."""
+    """Add a row to its organization's chain, in the caller's transaction."""
     serialise_changes()
     previous = _newest_hash(entry.organization_id)
     row = AuditRow(
@@ -72,12 +72,12 @@ def append(entry: Entry, now: datetime) -> AuditRow:
 
 
 def verify(organization_id: str) -> Broken | None:
-    """Return the first broken row of an organisation's chain, or None when it holds from its start."""
+    """Return the first broken row of an organization's chain, or None when it holds from its start."""
     return walk(organization_id).broken
 
 
 def walk(organization_id: str, known_hash: str = "") -> Checked:
-    """Check an organisation's chain from its start, up to the first row that does not follow.
+    """Check an organization's chain from its start, up to the first row that does not follow.
 
     It finds altered, inserted and removed rows. Rows cut off at the end are found with a ``known_hash`` that was
     noted earlier and must still be in the chain.

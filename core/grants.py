@@ -1,4 +1,4 @@
-"""Loads what a principal holds: roles in the organisation, in teams and through bindings. Judges nothing itself."""
+"""Loads what a principal holds: roles in the organization, in teams and through bindings. Judges nothing itself."""
 
 from __future__ import annotations
 

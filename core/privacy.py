@@ -63,7 +63,7 @@ def for_keys(placed: Sequence[tuple[VirtualKey, Project]]) -> dict[str, Privacy]
 
 
 def for_source(source: IngestionSource) -> Privacy:
-    """Return what holds for a source's deliveries: its team's, that team's department's, the organisation's."""
+    """Return what holds for a source's deliveries: its team's, that team's department's, the organization's."""
     mode, rules = _told({source.organization_id})[source.organization_id]
     department_id = ""
     if source.team_id and any(rule.scope == DEPARTMENT for rule in rules):
@@ -74,7 +74,7 @@ def for_source(source: IngestionSource) -> Privacy:
 
 
 def _told(organization_ids: Collection[str]) -> dict[str, tuple[str, list[Rule]]]:
-    """Return the content mode and the rules of organisations, in one statement."""
+    """Return the content mode and the rules of organizations, in one statement."""
     columns = [getattr(PrivacyRule, name) for name in _COLUMNS]
     query: Any = (
         Organization.select(Organization.id, Organization.content_mode, *columns)
@@ -82,7 +82,7 @@ def _told(organization_ids: Collection[str]) -> dict[str, tuple[str, list[Rule]]
         .where(Organization.id.in_(organization_ids))
         .tuples()
     )
-    # Without an organisation there is nobody who allowed anything to be kept.
+    # Without an organization there is nobody who allowed anything to be kept.
     found: dict[str, tuple[str, list[Rule]]] = {each: (STRIP_ALL, []) for each in organization_ids}
     for home, mode, *columns in query:
         rules = found[home][1]

@@ -110,7 +110,7 @@ class Bundle:
     """What every call counts in: the key's rate limits, shortest window first, then the budgets."""
     config: dict[str, Any]
     policies: tuple[dict[str, Any], ...] = ()
-    """Policy rules of the organisation, the team and the project."""
+    """Policy rules of the organization, the team and the project."""
     cache_rules: tuple[dict[str, Any], ...] = ()
     guardrails: tuple[GuardrailBinding, ...] = ()
     budgets: tuple[LimitState, ...] = ()

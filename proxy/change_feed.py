@@ -25,7 +25,7 @@ _KNOWN_KINDS = (
     *("VK_", "BUDGET_", "PROVIDER_", "ROUTING_POLICY_", "CACHE_RULE_", "GUARDRAIL_", "POLICY_"),
     *("TRACE_DESTINATION_", "ORGANIZATION_"),
 )
-"""What a change may be about; of others, a control plane newer than this gateway, the whole organisation is
+"""What a change may be about; of others, a control plane newer than this gateway, the whole organization is
 looked up again."""
 
 

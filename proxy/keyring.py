@@ -328,7 +328,7 @@ class Keyring:
         return len(meant)
 
     def thin(self, organization_id: str | None) -> None:
-        """Drop an organisation's keys from the stock, all keys without one: something they share has changed."""
+        """Drop an organization's keys from the stock, all keys without one: something they share has changed."""
         if self.stock is None:
             return
         if organization_id is None:

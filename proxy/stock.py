@@ -61,7 +61,7 @@ class Stock:
                 self._by_organization.get(held[0].organization_id, set()).discard(vk_id)
 
     def drop_organization(self, organization_id: str) -> None:
-        """Forget the keys of an organisation."""
+        """Forget the keys of an organization."""
         for vk_id in self._by_organization.pop(organization_id, set()):
             self.drop_key(vk_id)
 

@@ -14,7 +14,7 @@ EXTERNAL = "external"
 VIEWER = "viewer"
 CUSTOM = "custom"
 ROLES = (ADMIN, MEMBER, EXTERNAL)
-"""What a person is in the organisation."""
+"""What a person is in the organization."""
 TEAM_ROLES = (ADMIN, MEMBER, VIEWER, CUSTOM)
 """What a person is in a team, and what a binding gives at its scope."""
 SCOPES = ("organization", "team", "project")
@@ -113,7 +113,7 @@ _WORKING = _LOOKING | {
 }
 
 BAGS: Mapping[str, frozenset[str]] = {ADMIN: ALL, MEMBER: _EVERYONE, EXTERNAL: _EVERYONE}
-"""What a person's role in the organisation grants, organisation-wide."""
+"""What a person's role in the organization grants, organization-wide."""
 TEAM_BAGS: Mapping[str, frozenset[str]] = {ADMIN: _SHARED, MEMBER: _WORKING, VIEWER: _LOOKING}
 """What a role in a team grants in that team and its projects."""
 _BINDING_BAGS: Mapping[str, frozenset[str]] = {
@@ -125,7 +125,7 @@ _BINDING_BAGS: Mapping[str, frozenset[str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where something is: its project, its team, or the organisation when both are empty."""
+    """Where something is: its project, its team, or the organization when both are empty."""
 
     team_id: str = ""
     project_id: str = ""
@@ -160,7 +160,7 @@ class Reach:
 
 
 def organization_grant(role: str) -> Grant:
-    """Return what a person's role in the organisation grants; an unknown role grants nothing."""
+    """Return what a person's role in the organization grants; an unknown role grants nothing."""
     return Grant(BAGS.get(role, frozenset()))
 
 
@@ -168,7 +168,7 @@ def bound_grant(role: str, custom: Collection[str], place: Place) -> Grant:
     """Return what a role grants at a place, through a team or a binding.
 
     A custom role grants its own list; one with an empty list grants what a viewer has. Below the
-    organisation the resources that belong to it are left out, whatever the list says.
+    organization the resources that belong to it are left out, whatever the list says.
     """
     bags = _BINDING_BAGS if place == EVERYWHERE else TEAM_BAGS
     listed = expanded(custom) if role == CUSTOM else frozenset()
@@ -232,12 +232,12 @@ def mask_of(mode: str, scopes: Iterable[str]) -> frozenset[str]:
 
 
 def allows(role: str, permission: str) -> bool:
-    """Say whether a person's role in the organisation grants something by itself."""
+    """Say whether a person's role in the organization grants something by itself."""
     return holds((organization_grant(role),), permission)
 
 
 def misplaced(permissions: Iterable[str]) -> list[str]:
-    """Return the permissions that only a binding at the organisation can grant, sorted."""
+    """Return the permissions that only a binding at the organization can grant, sorted."""
     return sorted(p for p in permissions if resource_of(canonical(p)) in ORGANIZATION_ONLY)
 
 

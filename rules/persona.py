@@ -1,6 +1,6 @@
 """Where somebody lands at the start address, and whether the Govern entry shows. Pure.
 
-Nobody is sent anywhere new because a product grew: while an organisation has nothing to govern, the start address
+Nobody is sent anywhere new because a product grew: while an organization has nothing to govern, the start address
 leads where it always led. After that who somebody is decides, and what they chose decides before it.
 """
 
@@ -26,7 +26,7 @@ class Standing:
 
     is_flag_on: bool
     is_active: bool
-    """The organisation has anything of governance."""
+    """The organization has anything of governance."""
     may_manage: bool
     """They hold organization:manage."""
     may_view: bool

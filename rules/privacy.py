@@ -27,7 +27,7 @@ MODES: Mapping[str, frozenset[str]] = {
     STRIP_IO: frozenset({INPUT, OUTPUT}),
     STRIP_ALL: frozenset(CATEGORIES),
 }
-"""An organisation's content mode, and what it drops whatever a rule says."""
+"""An organization's content mode, and what it drops whatever a rule says."""
 PROJECT, DEPARTMENT, TEAM, ORGANIZATION = "project", "department", "team", "organization"
 SCOPES = (ORGANIZATION, DEPARTMENT, TEAM, PROJECT)
 _MOST_SPECIFIC_FIRST = (PROJECT, DEPARTMENT, TEAM, ORGANIZATION)
@@ -97,8 +97,8 @@ def resolve(mode: str, rules: Iterable[Rule], place: Place) -> Privacy:
     """Return what holds at a place.
 
     Each category is decided by the most specific rule that says anything about it: project, then department,
-    team, organisation; at one scope a rule for personal projects goes before one for all. What the
-    organisation's mode drops stays dropped. Names and patterns of all rules that apply add up. An unknown mode
+    team, organization; at one scope a rule for personal projects goes before one for all. What the
+    organization's mode drops stays dropped. Names and patterns of all rules that apply add up. An unknown mode
     drops everything.
     """
     applying = sorted((rule for rule in rules if _applies(rule, place)), key=_specificity)

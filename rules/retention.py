@@ -1,4 +1,4 @@
-"""How long what is stored stays: which part of an organisation's rows each retention policy decides about. Pure.
+"""How long what is stored stays: which part of an organization's rows each retention policy decides about. Pure.
 
 Policies are for activity events and for captured content. The ledger stays 13 months whatever they say, sums
 of spend stay with it, and the audit log is never deleted.

@@ -65,7 +65,7 @@ def forget_expired(
 
 
 def with_default(policies: list[Policy], keep_content: timedelta) -> list[Policy]:
-    """Return policies with one for content that no policy of the organisation's speaks of."""
+    """Return policies with one for content that no policy of the organization's speaks of."""
     is_said = any(p.scope == ORGANIZATION and p.content_days is not None for p in policies)
     default = Policy(ORGANIZATION, "", None, keep_content.days)
     return policies if is_said else [*policies, default]

@@ -81,7 +81,7 @@ _SCOPES = {"virtual_key": "virtual key", "principal": "user"}
 
 
 def described(sealer: Sealer) -> dict[str, list[str]]:
-    """Return every row of the one organisation as JSON in which names stand for ids and secrets are open, by table."""
+    """Return every row of the one organization as JSON in which names stand for ids and secrets are open, by table."""
     names: dict[str, str] = {}
     own = {row.id for kind in (Team, Project) for row in kind.select() if row.is_personal}
     for kind in _KINDS:

@@ -45,7 +45,7 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class Company:
-    """What there is to ask for: the organisation, its administrator, and a key that works."""
+    """What there is to ask for: the organization, its administrator, and a key that works."""
 
     organization_id: str
     actor: Actor
@@ -54,7 +54,7 @@ class Company:
 
 
 def founded(settings: Settings, sealer: Sealer, now: datetime) -> Company:
-    """Make an organisation with an administrator, a provider, and a key by way of authoring."""
+    """Make an organization with an administrator, a provider, and a key by way of authoring."""
     organization = organizations.create("Acme", "acme", now)
     actor = system(organization.id)
     ada = people.create(actor, NewUser(ADMINISTRATOR, "Ada", "admin", LOGIN), now)

@@ -46,7 +46,7 @@ __all__ = [
 
 View = TypeVar("View", bound=Callable[..., Any])
 PlaceOf = Callable[[str, Mapping[str, Any]], Place]
-"""Finds where the thing is that a route's arguments name, in an organisation. Raises Refused(NOT_FOUND)."""
+"""Finds where the thing is that a route's arguments name, in an organization. Raises Refused(NOT_FOUND)."""
 _MARK = "declared_access"
 _GATED_BY_GOVERNANCE = ("/governance", "/settings/governance")
 
@@ -69,7 +69,7 @@ _FOR_KEYS = (Kind.API, Kind.API_OWN)
 class Access:
     """One route's declaration: the permission, and where it must be held.
 
-    Without ``at`` that is the whole organisation; with ``anywhere`` any place will do, and the view shows
+    Without ``at`` that is the whole organization; with ``anywhere`` any place will do, and the view shows
     no more than is within the viewer's reach.
     """
 
@@ -218,7 +218,7 @@ def _refuse_without(access: Access, person: Viewer) -> None:
         place = access.at(person.organization_id, request.view_args or {})
         held = person.may(permission, place)
     if not held:
-        where = "" if is_scoped else " in the whole organisation"
+        where = "" if is_scoped else " in the whole organization"
         raise Refused(
             Fault.PERMISSION_DENIED,
             f"This needs the permission {permission}{where}.",

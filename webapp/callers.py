@@ -43,7 +43,7 @@ SINCE = "since"
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """Somebody in their organisation, with what they hold. Flask-Login asks it the ``is_…`` questions.
+    """Somebody in their organization, with what they hold. Flask-Login asks it the ``is_…`` questions.
 
     For an API key ``user_id`` is its owner, who may be a service account; ``api_key_id`` then says which key.
     """
@@ -71,7 +71,7 @@ class Viewer:
         return f"{self.user_id}:{self.session_epoch}"
 
     def may(self, permission: str, place: Place = EVERYWHERE) -> bool:
-        """Say whether a permission is held at a place; without one, in the whole organisation."""
+        """Say whether a permission is held at a place; without one, in the whole organization."""
         return holds(self.grants, permission, place)
 
     def may_somewhere(self, permission: str) -> bool:
@@ -97,12 +97,12 @@ class Viewer:
 
 
 def load_viewer(user_id: str, session_epoch: int | None = None) -> Viewer | None:
-    """Return a person who may sign in, with their oldest organisation: three statements at most."""
+    """Return a person who may sign in, with their oldest organization: three statements at most."""
     return _person(User.id == user_id, session_epoch)
 
 
 def session_viewer(session_id: str) -> Viewer | None:
-    """Return the person that a session is of, unless the organisation's longest session is over."""
+    """Return the person that a session is of, unless the organization's longest session is over."""
     user_id, _, epoch = session_id.rpartition(":")
     if not user_id or not epoch.isdigit():
         return None

@@ -1,4 +1,4 @@
-"""Hands a view the lake of the signed-in person's organisation; the reader is opened once, by the app factory."""
+"""Hands a view the lake of the signed-in person's organization; the reader is opened once, by the app factory."""
 
 from __future__ import annotations
 
@@ -19,5 +19,5 @@ def install_lake(app: Flask) -> None:
 
 
 def lake_activity(organization_id: str) -> LakeActivity:
-    """Return the lake's answers for that organisation."""
+    """Return the lake's answers for that organization."""
     return LakeActivity(control_plane().lake, organization_id, current_app.extensions[_ANSWERS])

@@ -1,4 +1,4 @@
-"""How far an organisation has come with governance; cheap enough to ask on every page. Changes nothing."""
+"""How far an organization has come with governance; cheap enough to ask on every page. Changes nothing."""
 
 from __future__ import annotations
 

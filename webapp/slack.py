@@ -1,4 +1,4 @@
-"""Tells an organisation's Slack channel that somebody asks for a higher budget. It decides nothing."""
+"""Tells an organization's Slack channel that somebody asks for a higher budget. It decides nothing."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LOG = logging.getLogger(__name__)
 
 
 def post_increase(organization: Organization, asked: IncreaseRow, path: str) -> None:
-    """Tell the organisation's Slack channel that somebody asks for a higher budget, beside this request."""
+    """Tell the organization's Slack channel that somebody asks for a higher budget, beside this request."""
     plane = control_plane()
     try:
         url = channel_of(organization, plane.sealer)

@@ -1,4 +1,4 @@
-"""Finds what a file names among the rows of one organisation. Reads only."""
+"""Finds what a file names among the rows of one organization. Reads only."""
 
 from typing import Any
 

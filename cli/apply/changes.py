@@ -54,7 +54,7 @@ def carry_out(document: Document, keys: Keys, now: datetime, is_dry: bool = Fals
 
 
 def _organization(document: Document, now: datetime) -> tuple[str, Organization | None, bool]:
-    """Return the organisation's id, what the file says of it, and whether it was made just now."""
+    """Return the organization's id, what the file says of it, and whether it was made just now."""
     there, wanted = organizations.only(), document.organization
     if there is not None:
         is_other = wanted is not None and wanted.slug != there.slug

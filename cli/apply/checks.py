@@ -24,7 +24,7 @@ POLICY, GUARDRAIL, CACHE_RULE = "policy rule set", "guardrail", "cache rule"
 
 @dataclass(frozen=True, slots=True)
 class PolicyRules:
-    """A set of policy rules; ``target`` is the slug of its team or project, empty for the organisation."""
+    """A set of policy rules; ``target`` is the slug of its team or project, empty for the organization."""
 
     line: int
     name: str
@@ -84,7 +84,7 @@ Checked = (
     | privacy.RetentionPolicy
     | traces.TraceDestination
 )
-"""What stands at a scope, or at the whole organisation, and is made or changed by one function each."""
+"""What stands at a scope, or at the whole organization, and is made or changed by one function each."""
 
 
 def read_policy_rules(entry: Entry) -> PolicyRules:

@@ -141,7 +141,7 @@ class Entry:
         return self.choice(name, ("true", "false"), str(default).lower()) == "true"
 
     def scope(self, allowed: Sequence[str]) -> tuple[str, str]:
-        """Return a scope, and the ``target`` that says where in it: empty for the organisation, else needed."""
+        """Return a scope, and the ``target`` that says where in it: empty for the organization, else needed."""
         scope, target = self.choice("scope", allowed, "organization"), self.text("target", "")
         if scope == "organization":
             return scope, ""

@@ -45,7 +45,7 @@ class Department:
 
 @dataclass(frozen=True, slots=True)
 class CustomRole:
-    """A role of the organisation's own."""
+    """A role of the organization's own."""
 
     line: int
     name: str
@@ -119,7 +119,7 @@ class ServiceAccount:
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """A role for a principal at a scope; ``target`` is a slug, empty for the organisation."""
+    """A role for a principal at a scope; ``target`` is a slug, empty for the organization."""
 
     line: int
     principal_kind: str
@@ -186,7 +186,7 @@ Identity = (
 
 
 def read_organization(entry: Entry) -> Organization:
-    """Return the organisation that the file declares."""
+    """Return the organization that the file declares."""
     value = Organization(
         entry.line,
         entry.text("name"),

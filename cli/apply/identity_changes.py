@@ -47,7 +47,7 @@ Work = Callable[[Actor, datetime], Secret | None]
 
 
 def set_up(actor: Actor, wanted: Organization, keys: Keys, now: datetime) -> None:
-    """Make the organisation what the file says. Raises Refused."""
+    """Make the organization what the file says. Raises Refused."""
     organizations.update(actor, wanted.name, wanted.slug, now)
     there = organizations.find(actor.organization_id)
     contact, days = wanted.support_contact, wanted.max_session_days

@@ -22,7 +22,7 @@ _PERSONAL = " (personal projects)"
 
 @dataclass(frozen=True, slots=True)
 class PrivacyRule:
-    """A privacy rule; ``target`` is the slug or name of what the scope says, empty for the organisation."""
+    """A privacy rule; ``target`` is the slug or name of what the scope says, empty for the organization."""
 
     line: int
     scope: str

@@ -14,7 +14,7 @@ from core.authoring.routing_policies import SCOPES, STRATEGIES, NewRoutingPolicy
 
 @dataclass(frozen=True, slots=True)
 class RoutingPolicy:
-    """A routing policy; ``target`` is the slug of its team or project, empty for the organisation."""
+    """A routing policy; ``target`` is the slug of its team or project, empty for the organization."""
 
     line: int
     name: str

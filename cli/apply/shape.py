@@ -67,7 +67,7 @@ class VirtualKey:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """A budget; ``target`` is the slug, name or e-mail of what the scope says, empty for the organisation."""
+    """A budget; ``target`` is the slug, name or e-mail of what the scope says, empty for the organization."""
 
     line: int
     name: str

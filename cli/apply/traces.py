@@ -16,7 +16,7 @@ TRACE_DESTINATION = "trace destination"
 
 @dataclass(frozen=True, slots=True)
 class TraceDestination:
-    """An endpoint that takes OTLP; ``target`` is the slug of its team or project, empty for the organisation."""
+    """An endpoint that takes OTLP; ``target`` is the slug of its team or project, empty for the organization."""
 
     line: int
     name: str

@@ -7,7 +7,7 @@ SYSTEM = "system"
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who changes something, in which organisation and through what. ``surface`` is web, api, cli or system."""
+    """Who changes something, in which organization and through what. ``surface`` is web, api, cli or system."""
 
     organization_id: str
     actor_id: str

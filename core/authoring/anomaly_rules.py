@@ -27,7 +27,7 @@ THRESHOLD_BYTES = 8192
 class NewRule:
     """A rule as it shall be. ``destinations`` is any accepted shape; None on update keeps those stored.
 
-    ``scope_id`` may stay empty for the organisation scope.
+    ``scope_id`` may stay empty for the organization scope.
     """
 
     name: str
@@ -128,7 +128,7 @@ def archive(actor: Actor, rule_id: str, now: datetime) -> AnomalyRule:
 
 
 def find(organization_id: str, rule_id: str) -> AnomalyRule:
-    """Return a rule of this organisation that is not archived. Raises Refused(NOT_FOUND)."""
+    """Return a rule of this organization that is not archived. Raises Refused(NOT_FOUND)."""
     row = AnomalyRule.get_or_none(
         AnomalyRule.id == rule_id,
         AnomalyRule.organization_id == organization_id,

@@ -73,7 +73,7 @@ def revoke(actor: Actor, key_id: str, now: datetime) -> ApiKey:
 
 
 def revoke_all(actor: Actor, owner_kind: str, owner_id: str, now: datetime) -> list[str]:
-    """Revoke every key of an owner in this organisation and return their ids."""
+    """Revoke every key of an owner in this organization and return their ids."""
     with change():
         rows = ApiKey.select(ApiKey.id).where(
             ApiKey.organization_id == actor.organization_id,
@@ -88,7 +88,7 @@ def revoke_all(actor: Actor, owner_kind: str, owner_id: str, now: datetime) -> l
 
 
 def find(organization_id: str, key_id: str) -> ApiKey:
-    """Return a key of this organisation, revoked ones too. Raises Refused(NOT_FOUND)."""
+    """Return a key of this organization, revoked ones too. Raises Refused(NOT_FOUND)."""
     row = ApiKey.get_or_none(ApiKey.id == key_id, ApiKey.organization_id == organization_id)
     if row is None:
         raise not_found("API key")

@@ -90,7 +90,7 @@ def delete_at(actor: Actor, scope: str, scope_id: str, now: datetime) -> None:
 
 
 def find(organization_id: str, binding_id: str) -> RoleBinding:
-    """Return a binding of this organisation. Raises Refused(NOT_FOUND)."""
+    """Return a binding of this organization. Raises Refused(NOT_FOUND)."""
     row = RoleBinding.get_or_none(
         RoleBinding.id == binding_id, RoleBinding.organization_id == organization_id
     )
@@ -120,7 +120,7 @@ def _check(organization_id: str, new: NewBinding) -> Complaints:
         complaints.need(
             not lost,
             "scope",
-            f"This role holds {', '.join(lost[:3])}, which the organisation alone can grant.",
+            f"This role holds {', '.join(lost[:3])}, which the organization alone can grant.",
         )
     return complaints
 

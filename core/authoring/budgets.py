@@ -160,7 +160,7 @@ def raise_limit(
 
 
 def find(organization_id: str, budget_id: str) -> Budget:
-    """Return a budget of this organisation that is not archived. Raises Refused(NOT_FOUND)."""
+    """Return a budget of this organization that is not archived. Raises Refused(NOT_FOUND)."""
     row = Budget.get_or_none(
         Budget.id == budget_id,
         Budget.organization_id == organization_id,

@@ -1,4 +1,4 @@
-"""Creates, changes and archives the cache rules of an organisation. Applies none of them."""
+"""Creates, changes and archives the cache rules of an organization. Applies none of them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -90,7 +90,7 @@ def archive(actor: Actor, rule_id: str, now: datetime) -> CacheRule:
 
 
 def find(organization_id: str, rule_id: str) -> CacheRule:
-    """Return a rule of this organisation that is not archived. Raises Refused(NOT_FOUND)."""
+    """Return a rule of this organization that is not archived. Raises Refused(NOT_FOUND)."""
     row = CacheRule.get_or_none(
         CacheRule.id == rule_id,
         CacheRule.organization_id == organization_id,
@@ -102,7 +102,7 @@ def find(organization_id: str, rule_id: str) -> CacheRule:
 
 
 def all_of(organization_id: str) -> list[CacheRule]:
-    """Return the rules of an organisation that are not archived, in the order in which they are tried."""
+    """Return the rules of an organization that are not archived, in the order in which they are tried."""
     query = CacheRule.select().where(
         CacheRule.organization_id == organization_id, CacheRule.archived_at.is_null()
     )

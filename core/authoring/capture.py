@@ -1,4 +1,4 @@
-"""What may be kept of prompts and answers: a key's mode, and whether its organisation allows any of it."""
+"""What may be kept of prompts and answers: a key's mode, and whether its organization allows any of it."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -27,20 +27,20 @@ def permission_for(config: Mapping[str, Any] | None) -> str | None:
 
 
 def mode_of(config: Mapping[str, Any], is_allowed: bool) -> str:
-    """Return what is captured with a key: what it asks for, unless its organisation forbids it."""
+    """Return what is captured with a key: what it asks for, unless its organization forbids it."""
     mode = config.get("capture")
     return mode if mode in MODES and is_allowed else NONE
 
 
 def set_allowed(actor: Actor, is_allowed: bool, now: datetime) -> Organization:
-    """Allow or forbid capture for every key of the organisation. Raises Refused(NOT_FOUND).
+    """Allow or forbid capture for every key of the organization. Raises Refused(NOT_FOUND).
 
     What was captured before stays for its time.
     """
     with change():
         row = Organization.get_or_none(Organization.id == actor.organization_id)
         if row is None:
-            raise not_found("organisation")
+            raise not_found("organization")
         if row.is_capture_allowed is is_allowed:
             return row
         row.is_capture_allowed = is_allowed

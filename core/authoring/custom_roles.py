@@ -1,4 +1,4 @@
-"""Creates, changes and deletes an organisation's own roles. Who gets them is the work of ``bindings`` and teams."""
+"""Creates, changes and deletes an organization's own roles. Who gets them is the work of ``bindings`` and teams."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -80,7 +80,7 @@ def delete(actor: Actor, role_id: str, now: datetime) -> None:
 
 
 def find(organization_id: str, role_id: str) -> CustomRole:
-    """Return a role of this organisation. Raises Refused(NOT_FOUND)."""
+    """Return a role of this organization. Raises Refused(NOT_FOUND)."""
     row = CustomRole.get_or_none(
         CustomRole.id == role_id, CustomRole.organization_id == organization_id
     )

@@ -67,7 +67,7 @@ def named(actor: Actor, name: str, now: datetime) -> Department:
 
 
 def find(organization_id: str, department_id: str) -> Department:
-    """Return a department of this organisation that is not archived. Raises Refused(NOT_FOUND)."""
+    """Return a department of this organization that is not archived. Raises Refused(NOT_FOUND)."""
     row = Department.get_or_none(
         Department.id == department_id,
         Department.organization_id == organization_id,

@@ -1,4 +1,4 @@
-"""Makes an empty installation usable: an organisation, a place to book to, the sandbox, and a way in.
+"""Makes an empty installation usable: an organization, a place to book to, the sandbox, and a way in.
 
 Everything here may be called at each start; what exists already is left alone.
 """

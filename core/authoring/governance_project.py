@@ -1,4 +1,4 @@
-"""The hidden project of an organisation's governance: where what comes through ingestion sources is at home.
+"""The hidden project of an organization's governance: where what comes through ingestion sources is at home.
 
 It is an artifact of tenancy: nobody creates, changes, names or sees it. It comes with the first source.
 """
@@ -17,7 +17,7 @@ NAME = "Governance (internal)"
 
 
 def ensure_governance_project(actor: Actor, now: datetime) -> Project | None:
-    """Return the organisation's hidden project; made when it is missing, in the oldest team that is not personal.
+    """Return the organization's hidden project; made when it is missing, in the oldest team that is not personal.
 
     Where there is no such team it is in the oldest there is; None while there is none at all.
     """

@@ -121,7 +121,7 @@ def delete(actor: Actor, group_id: str, now: datetime) -> None:
 
 
 def find(organization_id: str, group_id: str) -> Group:
-    """Return a group of this organisation. Raises Refused(NOT_FOUND)."""
+    """Return a group of this organization. Raises Refused(NOT_FOUND)."""
     row = Group.get_or_none(Group.id == group_id, Group.organization_id == organization_id)
     if row is None:
         raise not_found("group")
@@ -129,7 +129,7 @@ def find(organization_id: str, group_id: str) -> Group:
 
 
 def find_by_name(organization_id: str, name: str) -> Group | None:
-    """Return the group of this organisation with a name."""
+    """Return the group of this organization with a name."""
     row: Group | None = Group.get_or_none(
         Group.organization_id == organization_id, Group.name == name.strip()
     )

@@ -126,7 +126,7 @@ def archive(actor: Actor, guardrail_id: str, now: datetime) -> Guardrail:
 
 
 def find(organization_id: str, guardrail_id: str) -> Guardrail:
-    """Return a guardrail of this organisation that is not archived. Raises Refused(NOT_FOUND)."""
+    """Return a guardrail of this organization that is not archived. Raises Refused(NOT_FOUND)."""
     row = Guardrail.get_or_none(
         Guardrail.id == guardrail_id,
         Guardrail.organization_id == organization_id,
@@ -138,7 +138,7 @@ def find(organization_id: str, guardrail_id: str) -> Guardrail:
 
 
 def all_of(organization_id: str) -> list[Guardrail]:
-    """Return the guardrails of an organisation that are not archived, oldest first."""
+    """Return the guardrails of an organization that are not archived, oldest first."""
     query = Guardrail.select().where(
         Guardrail.organization_id == organization_id, Guardrail.archived_at.is_null()
     )

@@ -87,7 +87,7 @@ def decline(actor: Actor, increase_id: str, note: str, now: datetime) -> BudgetI
 
 
 def find(organization_id: str, increase_id: str) -> BudgetIncrease:
-    """Return a request of this organisation. Raises Refused(NOT_FOUND)."""
+    """Return a request of this organization. Raises Refused(NOT_FOUND)."""
     row = BudgetIncrease.get_or_none(
         BudgetIncrease.id == increase_id, BudgetIncrease.organization_id == organization_id
     )

@@ -25,7 +25,7 @@ ROTATION_GRACE = timedelta(hours=24)
 
 @dataclass(frozen=True, slots=True)
 class NewSource:
-    """A source as it shall be. Without a team its activity counts for the whole organisation."""
+    """A source as it shall be. Without a team its activity counts for the whole organization."""
 
     type: str
     name: str
@@ -114,7 +114,7 @@ def archive(actor: Actor, source_id: str, now: datetime) -> IngestionSource:
 
 
 def find(organization_id: str, source_id: str) -> IngestionSource:
-    """Return a source of this organisation that is not archived. Raises Refused(NOT_FOUND)."""
+    """Return a source of this organization that is not archived. Raises Refused(NOT_FOUND)."""
     row = IngestionSource.get_or_none(
         IngestionSource.id == source_id,
         IngestionSource.organization_id == organization_id,

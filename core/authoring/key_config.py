@@ -23,7 +23,7 @@ from rules.cache_mode import key_section_error
 from rules.policy import canonical_rules
 
 Check = Callable[[str, Any], str]
-"""Takes the organisation's id and a section's value; returns what is wrong in one sentence, or nothing."""
+"""Takes the organization's id and a section's value; returns what is wrong in one sentence, or nothing."""
 
 
 def _rate_limits(_organization_id: str, value: Any) -> str:

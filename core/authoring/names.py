@@ -1,4 +1,4 @@
-"""Says whether a name is free: no two live things of a kind in one organisation have the same."""
+"""Says whether a name is free: no two live things of a kind in one organization have the same."""
 
 from typing import Any
 

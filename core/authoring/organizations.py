@@ -1,4 +1,4 @@
-"""Creates and renames organisations. People, teams and projects have their own modules."""
+"""Creates and renames organizations. People, teams and projects have their own modules."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +12,7 @@ from core.ids import new_id
 from core.models import Member, Organization, VirtualKey
 
 UNNAMED = "default"
-"""The slug that the first run gives an organisation for which nobody chose one."""
+"""The slug that the first run gives an organization for which nobody chose one."""
 MOST_SESSION_DAYS = 365
 CONTACT_CHARACTERS = 500
 
@@ -28,7 +28,7 @@ class Settings:
 
 
 def create(name: str, slug: str, now: datetime) -> Organization:
-    """Create an organisation. Raises Refused(VALIDATION_ERROR)."""
+    """Create an organization. Raises Refused(VALIDATION_ERROR)."""
     with change():
         _check(name, slug, None)
         row = Organization.create(id=new_id("org", now), name=name, slug=slug, created_at=now)
@@ -38,7 +38,7 @@ def create(name: str, slug: str, now: datetime) -> Organization:
 
 
 def update(actor: Actor, name: str, slug: str, now: datetime) -> Organization:
-    """Rename the actor's organisation; nothing is written when nothing differs. Raises Refused."""
+    """Rename the actor's organization; nothing is written when nothing differs. Raises Refused."""
     with change():
         row = find(actor.organization_id)
         if (row.name, row.slug) == (name, slug):
@@ -77,22 +77,22 @@ def configure(
 
 
 def find(organization_id: str) -> Organization:
-    """Return an organisation. Raises Refused(NOT_FOUND)."""
+    """Return an organization. Raises Refused(NOT_FOUND)."""
     row = Organization.get_or_none(Organization.id == organization_id)
     if row is None:
-        raise not_found("organisation")
+        raise not_found("organization")
     return row
 
 
 def only() -> Organization | None:
-    """Return the organisation of a single-tenant installation: the first that was created."""
+    """Return the organization of a single-tenant installation: the first that was created."""
     with connection():
         first: Organization | None = Organization.select().order_by(Organization.id).first()
         return first
 
 
 def may_choose_slug(row: Organization) -> bool:
-    """Say whether an organisation may get another slug: nobody chose this one, or nobody uses it yet."""
+    """Say whether an organization may get another slug: nobody chose this one, or nobody uses it yet."""
     people = Member.select().where(Member.organization_id == row.id)
     keys = VirtualKey.select().where(VirtualKey.organization_id == row.id)
     return row.slug == UNNAMED or not (people.exists() or keys.exists())
@@ -131,4 +131,4 @@ def _check(name: str, slug: str, own_id: str | None) -> None:
 def _slug_error(slug: str, own_id: str | None) -> str:
     holder = Organization.get_or_none(Organization.slug == slug)
     is_free = holder is None or holder.id == own_id
-    return slug_error(slug) or ("" if is_free else "Another organisation has this slug.")
+    return slug_error(slug) or ("" if is_free else "Another organization has this slug.")

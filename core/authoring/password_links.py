@@ -39,7 +39,7 @@ def create(actor: Actor, user_id: str, pepper: Secret, now: datetime) -> Secret:
 
 
 def person_for(email: str) -> tuple[User, str] | None:
-    """Return who may have a link mailed to an address, and their organisation: a member who is not shut out."""
+    """Return who may have a link mailed to an address, and their organization: a member who is not shut out."""
     user: User | None = User.get_or_none(
         User.email == email.strip().lower(), User.deactivated_at.is_null()
     )

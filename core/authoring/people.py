@@ -1,4 +1,4 @@
-"""Creates and changes people and their places in an organisation. Their leaving is the work of ``offboarding``."""
+"""Creates and changes people and their places in an organization. Their leaving is the work of ``offboarding``."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -61,7 +61,7 @@ class Person:
 
 
 def create(actor: Actor, new: NewUser, now: datetime) -> User:
-    """Add a person to the actor's organisation, with a workspace of their own. Raises Refused(VALIDATION_ERROR).
+    """Add a person to the actor's organization, with a workspace of their own. Raises Refused(VALIDATION_ERROR).
 
     Somebody who was here before and is a member of nothing now comes back under their old identity.
     """
@@ -160,7 +160,7 @@ def end_sessions(actor: Actor, user_id: str, now: datetime) -> None:
 
 
 def find(organization_id: str, user_id: str) -> tuple[User, Member]:
-    """Return a person and their place in this organisation. Raises Refused(NOT_FOUND)."""
+    """Return a person and their place in this organization. Raises Refused(NOT_FOUND)."""
     user = User.get_or_none(User.id == user_id)
     member = Member.get_or_none(
         Member.user_id == user_id, Member.organization_id == organization_id
@@ -171,7 +171,7 @@ def find(organization_id: str, user_id: str) -> tuple[User, Member]:
 
 
 def find_by_email(organization_id: str, email: str) -> User | None:
-    """Return the person of this organisation with an e-mail address."""
+    """Return the person of this organization with an e-mail address."""
     user: User | None = User.get_or_none(User.email == email.strip().lower())
     return user if user is not None and role_of(organization_id, user.id) else None
 

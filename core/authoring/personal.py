@@ -1,4 +1,4 @@
-"""Everyone's own workspace: one personal team with one project a person and organisation, and nobody else in it."""
+"""Everyone's own workspace: one personal team with one project a person and organization, and nobody else in it."""
 
 from datetime import datetime
 

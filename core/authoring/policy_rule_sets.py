@@ -1,4 +1,4 @@
-"""Creates, changes and archives policy rules of an organisation, a team or a project. Judges no call."""
+"""Creates, changes and archives policy rules of an organization, a team or a project. Judges no call."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ _KIND = "policy_rule_set"
 
 @dataclass(frozen=True, slots=True)
 class NewPolicyRuleSet:
-    """A set of rules as it shall be; ``scope_id`` may stay empty for the organisation."""
+    """A set of rules as it shall be; ``scope_id`` may stay empty for the organization."""
 
     name: str
     scope: str
@@ -90,7 +90,7 @@ def archive(actor: Actor, set_id: str, now: datetime) -> PolicyRuleSet:
 
 
 def find(organization_id: str, set_id: str) -> PolicyRuleSet:
-    """Return a set of this organisation that is not archived. Raises Refused(NOT_FOUND)."""
+    """Return a set of this organization that is not archived. Raises Refused(NOT_FOUND)."""
     row = PolicyRuleSet.get_or_none(
         PolicyRuleSet.id == set_id,
         PolicyRuleSet.organization_id == organization_id,
@@ -102,7 +102,7 @@ def find(organization_id: str, set_id: str) -> PolicyRuleSet:
 
 
 def all_of(organization_id: str) -> list[PolicyRuleSet]:
-    """Return the sets of an organisation that are not archived, oldest first."""
+    """Return the sets of an organization that are not archived, oldest first."""
     query = PolicyRuleSet.select().where(
         PolicyRuleSet.organization_id == organization_id, PolicyRuleSet.archived_at.is_null()
     )

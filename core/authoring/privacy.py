@@ -1,4 +1,4 @@
-"""Sets an organisation's content mode, and creates, changes and deletes its privacy rules. Applies none of them."""
+"""Sets an organization's content mode, and creates, changes and deletes its privacy rules. Applies none of them."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class NewPrivacyRule:
 
 
 def set_mode(actor: Actor, mode: str, now: datetime, version: str | None = None) -> Organization:
-    """Set what is dropped for the whole organisation, whatever rules say. Raises Refused; CONFLICT when stale.
+    """Set what is dropped for the whole organization, whatever rules say. Raises Refused; CONFLICT when stale.
 
     It holds for what comes from now on; what is stored already is the business of retention.
     """
@@ -132,7 +132,7 @@ def update(
 
 
 def delete(actor: Actor, rule_id: str, now: datetime) -> PrivacyRule:
-    """End a rule; wider rules and the organisation's mode decide from then on. Raises Refused(NOT_FOUND)."""
+    """End a rule; wider rules and the organization's mode decide from then on. Raises Refused(NOT_FOUND)."""
     with change():
         row = find(actor.organization_id, rule_id)
         before = snapshot(row)
@@ -143,7 +143,7 @@ def delete(actor: Actor, rule_id: str, now: datetime) -> PrivacyRule:
 
 
 def find(organization_id: str, rule_id: str) -> PrivacyRule:
-    """Return a rule of this organisation. Raises Refused(NOT_FOUND)."""
+    """Return a rule of this organization. Raises Refused(NOT_FOUND)."""
     row = PrivacyRule.get_or_none(
         PrivacyRule.id == rule_id, PrivacyRule.organization_id == organization_id
     )
@@ -166,7 +166,7 @@ def at_scope(
 
 
 def all_of(organization_id: str) -> list[PrivacyRule]:
-    """Return the rules of an organisation, oldest first."""
+    """Return the rules of an organization, oldest first."""
     query = PrivacyRule.select().where(PrivacyRule.organization_id == organization_id)
     return list(query.order_by(PrivacyRule.id))
 
@@ -195,7 +195,7 @@ def _check(actor: Actor, new: NewPrivacyRule, own_scope_id: str = "") -> Complai
         complaints.add("scope_id", _scope_error(actor.organization_id, new.scope, new.scope_id))
     if new.is_personal_only:
         may = new.scope in NARROWABLE
-        sentence = "Only an organisation's or a department's rule can be narrowed like this."
+        sentence = "Only an organization's or a department's rule can be narrowed like this."
         complaints.need(may, "is_personal_only", sentence)
     for category in new.choices:
         complaints.need(category in CATEGORIES, category, "There is no such category.")

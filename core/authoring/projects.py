@@ -129,7 +129,7 @@ def _announce_keys(project: Project, now: datetime) -> None:
 
 
 def find(organization_id: str, project_id: str) -> Project:
-    """Return a project of this organisation that is not archived, nor hidden. Raises Refused(NOT_FOUND)."""
+    """Return a project of this organization that is not archived, nor hidden. Raises Refused(NOT_FOUND)."""
     row = Project.get_or_none(
         Project.id == project_id,
         Project.organization_id == organization_id,

@@ -151,7 +151,7 @@ def credential_of(row: Provider, sealer: Sealer) -> Secret | None:
 
 
 def find(organization_id: str, provider_id: str) -> Provider:
-    """Return a provider of this organisation that is not archived. Raises Refused(NOT_FOUND)."""
+    """Return a provider of this organization that is not archived. Raises Refused(NOT_FOUND)."""
     row = Provider.get_or_none(
         Provider.id == provider_id,
         Provider.organization_id == organization_id,

@@ -19,7 +19,7 @@ def reach_of(
 ) -> Reach:
     """Return whether an active key makes calls at a scope, through a provider if one is named.
 
-    An organisation without active keys is about to get some: there everything counts as reachable.
+    An organization without active keys is about to get some: there everything counts as reachable.
     """
     keys = VirtualKey.select(
         VirtualKey.id, VirtualKey.project_id, VirtualKey.principal_user_id, VirtualKey.provider_ids

@@ -1,4 +1,4 @@
-"""Sets where requests for more money are told of in Slack: one incoming webhook an organisation. Sends nothing."""
+"""Sets where requests for more money are told of in Slack: one incoming webhook an organization. Sends nothing."""
 
 from datetime import datetime
 

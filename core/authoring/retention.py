@@ -108,7 +108,7 @@ def delete(actor: Actor, policy_id: str, now: datetime) -> RetentionPolicy:
 
 
 def find(organization_id: str, policy_id: str) -> RetentionPolicy:
-    """Return a policy of this organisation. Raises Refused(NOT_FOUND)."""
+    """Return a policy of this organization. Raises Refused(NOT_FOUND)."""
     row = RetentionPolicy.get_or_none(
         RetentionPolicy.id == policy_id, RetentionPolicy.organization_id == organization_id
     )
@@ -128,7 +128,7 @@ def at_scope(organization_id: str, scope: str, scope_id: str) -> RetentionPolicy
 
 
 def all_of(organization_id: str) -> list[RetentionPolicy]:
-    """Return the policies of an organisation, oldest first."""
+    """Return the policies of an organization, oldest first."""
     query = RetentionPolicy.select().where(RetentionPolicy.organization_id == organization_id)
     return list(query.order_by(RetentionPolicy.id))
 

@@ -117,7 +117,7 @@ def archive(actor: Actor, policy_id: str, now: datetime) -> RoutingPolicy:
 
 
 def find(organization_id: str, policy_id: str) -> RoutingPolicy:
-    """Return a policy of this organisation that is not archived. Raises Refused(NOT_FOUND)."""
+    """Return a policy of this organization that is not archived. Raises Refused(NOT_FOUND)."""
     row = RoutingPolicy.get_or_none(
         RoutingPolicy.id == policy_id,
         RoutingPolicy.organization_id == organization_id,
@@ -129,7 +129,7 @@ def find(organization_id: str, policy_id: str) -> RoutingPolicy:
 
 
 def all_of(organization_id: str) -> list[RoutingPolicy]:
-    """Return the policies of an organisation that are not archived, by name."""
+    """Return the policies of an organization that are not archived, by name."""
     query = RoutingPolicy.select().where(
         RoutingPolicy.organization_id == organization_id, RoutingPolicy.archived_at.is_null()
     )

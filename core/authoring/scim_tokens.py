@@ -1,4 +1,4 @@
-"""Mints and ends the token that a company's directory presents: one an organisation, shown once."""
+"""Mints and ends the token that a company's directory presents: one an organization, shown once."""
 
 from datetime import datetime
 
@@ -33,7 +33,7 @@ def mint(actor: Actor, pepper: Secret, now: datetime) -> Secret:
 
 
 def revoke(actor: Actor, now: datetime) -> None:
-    """End the organisation's token; without one nothing happens."""
+    """End the organization's token; without one nothing happens."""
     with change():
         row = current(actor.organization_id)
         if row is None:
@@ -45,7 +45,7 @@ def revoke(actor: Actor, now: datetime) -> None:
 
 
 def current(organization_id: str) -> ScimToken | None:
-    """Return the organisation's token that works."""
+    """Return the organization's token that works."""
     row: ScimToken | None = ScimToken.get_or_none(
         ScimToken.organization_id == organization_id, ScimToken.revoked_at.is_null()
     )

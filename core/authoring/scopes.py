@@ -1,4 +1,4 @@
-"""Says whether what a budget or a rule points at exists in its organisation. Decides nothing about access."""
+"""Says whether what a budget or a rule points at exists in its organization. Decides nothing about access."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from rules.source_types import SOURCE_TYPES
 
 
 def home_id(organization_id: str, scope: str, scope_id: str) -> str:
-    """Return the id of a scope; that of the organisation may be left out."""
+    """Return the id of a scope; that of the organization may be left out."""
     return organization_id if scope == "organization" else scope_id
 
 
@@ -27,7 +27,7 @@ def complain_of_home(
 def scope_error(organization_id: str, scope: str, scope_id: str) -> str:
     """Return what is wrong with a scope's id, or an empty string. The scope itself must be a known one."""
     if scope == "organization":
-        return "" if scope_id == organization_id else "There is no such organisation."
+        return "" if scope_id == organization_id else "There is no such organization."
     if scope == "source_type":
         return "" if scope_id in SOURCE_TYPES else "There is no such source type."
     if scope == "principal":

@@ -20,7 +20,7 @@ def note_key(row: VirtualKey) -> None:
 
 
 def note_person(organization_id: str, user: User) -> None:
-    """Let a person be found by name and e-mail address, in one organisation and in no other any more."""
+    """Let a person be found by name and e-mail address, in one organization and in no other any more."""
     _note(user.id, person_words(organization_id, user.id, user.name, user.email))
 
 

@@ -77,7 +77,7 @@ def archive(actor: Actor, account_id: str, now: datetime) -> ServiceAccount:
 
 
 def find(organization_id: str, account_id: str) -> ServiceAccount:
-    """Return a service account of this organisation that is not archived. Raises Refused(NOT_FOUND)."""
+    """Return a service account of this organization that is not archived. Raises Refused(NOT_FOUND)."""
     row = ServiceAccount.get_or_none(
         ServiceAccount.id == account_id,
         ServiceAccount.organization_id == organization_id,

@@ -118,7 +118,7 @@ def archive(actor: Actor, connection_id: str, now: datetime) -> SignInConnection
 
 
 def find(organization_id: str, connection_id: str) -> SignInConnection:
-    """Return a connection of this organisation that is not archived. Raises Refused(NOT_FOUND)."""
+    """Return a connection of this organization that is not archived. Raises Refused(NOT_FOUND)."""
     row = find_enabled_or_not(connection_id)
     if row is None or row.organization_id != organization_id:
         raise not_found("connection")
@@ -126,7 +126,7 @@ def find(organization_id: str, connection_id: str) -> SignInConnection:
 
 
 def find_enabled_or_not(connection_id: str) -> SignInConnection | None:
-    """Return a connection of any organisation that is not archived."""
+    """Return a connection of any organization that is not archived."""
     row: SignInConnection | None = SignInConnection.get_or_none(
         SignInConnection.id == connection_id, SignInConnection.archived_at.is_null()
     )
@@ -134,7 +134,7 @@ def find_enabled_or_not(connection_id: str) -> SignInConnection | None:
 
 
 def enabled(organization_id: str | None = None) -> list[SignInConnection]:
-    """Return the connections people may sign in through, by name; of one organisation or of all."""
+    """Return the connections people may sign in through, by name; of one organization or of all."""
     with connection():
         rows = SignInConnection.select().where(
             SignInConnection.is_enabled == True,  # noqa: E712 - a column, not a boolean

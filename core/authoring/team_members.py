@@ -57,7 +57,7 @@ def remove(actor: Actor, team_id: str, user_id: str, now: datetime) -> None:
 
 
 def find(organization_id: str, team_id: str, user_id: str) -> TeamMember:
-    """Return a person's place in a team of this organisation. Raises Refused(NOT_FOUND)."""
+    """Return a person's place in a team of this organization. Raises Refused(NOT_FOUND)."""
     row = TeamMember.get_or_none(
         TeamMember.team_id == team_id,
         TeamMember.user_id == user_id,

@@ -95,7 +95,7 @@ def archive(actor: Actor, team_id: str, now: datetime) -> Team:
 
 
 def find(organization_id: str, team_id: str) -> Team:
-    """Return a team of this organisation that is not archived. Raises Refused(NOT_FOUND)."""
+    """Return a team of this organization that is not archived. Raises Refused(NOT_FOUND)."""
     row = Team.get_or_none(
         Team.id == team_id, Team.organization_id == organization_id, Team.archived_at.is_null()
     )

@@ -135,7 +135,7 @@ def archive(actor: Actor, destination_id: str, now: datetime) -> TraceDestinatio
 
 
 def find(organization_id: str, destination_id: str) -> TraceDestination:
-    """Return a destination of this organisation that is not archived. Raises Refused(NOT_FOUND)."""
+    """Return a destination of this organization that is not archived. Raises Refused(NOT_FOUND)."""
     row = TraceDestination.get_or_none(
         TraceDestination.id == destination_id,
         TraceDestination.organization_id == organization_id,

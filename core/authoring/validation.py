@@ -45,7 +45,7 @@ def invalid(errors: Mapping[str, str]) -> Refused:
 
 
 def not_found(what: str) -> Refused:
-    """Return the refusal for a row that is not there, or not this organisation's."""
+    """Return the refusal for a row that is not there, or not this organization's."""
     return Refused(Fault.NOT_FOUND, f"There is no such {what}.")
 
 

@@ -45,7 +45,7 @@ def hold(row: Model, expected: str | None, target: Target) -> None:
     """
     if expected is None or expected == version_of(row):
         return
-    # An organisation is its own tenant.
+    # An organization is its own tenant.
     organization_id = str(getattr(row, "organization_id", target.id))
     changes = changes_since(organization_id, target, expected)
     raise Refused(Fault.CONFLICT, STALE, changes=changes, version=version_of(row))

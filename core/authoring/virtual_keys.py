@@ -155,7 +155,7 @@ def revoke(actor: Actor, key_id: str, now: datetime) -> VirtualKey:
 
 
 def find(organization_id: str, key_id: str) -> VirtualKey:
-    """Return a key of this organisation, whatever its status. Raises Refused(NOT_FOUND)."""
+    """Return a key of this organization, whatever its status. Raises Refused(NOT_FOUND)."""
     row = VirtualKey.get_or_none(
         VirtualKey.id == key_id, VirtualKey.organization_id == organization_id
     )

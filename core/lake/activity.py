@@ -1,4 +1,4 @@
-"""What pages and rules ask of the lake: spend and activity of one organisation in a window.
+"""What pages and rules ask of the lake: spend and activity of one organization in a window.
 
 A window is ``[now - days, now)``, its previous window the same length just before. Names of teams and sources are
 the control database's; here they are ids. Every function returns nothing, or zeros, while there is no lake.

@@ -1,4 +1,4 @@
-"""Counts and deletes the events of a slice of an organisation. Which slice, retention policies decide."""
+"""Counts and deletes the events of a slice of an organization. Which slice, retention policies decide."""
 
 from __future__ import annotations
 

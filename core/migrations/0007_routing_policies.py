@@ -1,4 +1,4 @@
-"""Routing policies at organisation, team and project.
+"""Routing policies at organization, team and project.
 
 A frozen copy of the table as it was; the model may have moved on."""
 

@@ -1,4 +1,4 @@
-"""Policy rules at organisation, team and project.
+"""Policy rules at organization, team and project.
 
 A frozen copy of the table as it was; the model may have moved on."""
 

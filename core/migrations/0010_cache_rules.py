@@ -1,4 +1,4 @@
-"""Cache rules of an organisation.
+"""Cache rules of an organization.
 
 A frozen copy of the table as it was; the model may have moved on."""
 

@@ -1,4 +1,4 @@
-"""Guardrails at organisation, team and project.
+"""Guardrails at organization, team and project.
 
 A frozen copy of the table as it was; the model may have moved on."""
 

@@ -1,4 +1,4 @@
-"""Prompts and answers that keys ask to keep, and the organisation's say in it.
+"""Prompts and answers that keys ask to keep, and the organization's say in it.
 
 A frozen copy of the tables as they were; the models may have moved on."""
 

@@ -1,4 +1,4 @@
-"""Privacy rules, and the organisation's content mode.
+"""Privacy rules, and the organization's content mode.
 
 A frozen copy of the table as it was; the model may have moved on."""
 

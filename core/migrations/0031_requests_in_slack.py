@@ -1,4 +1,4 @@
-"""Where an organisation's approvers are told of requests for more beside their mail: the sealed address of a webhook.
+"""Where an organization's approvers are told of requests for more beside their mail: the sealed address of a webhook.
 
 A frozen copy of the change as it was made; the models may have moved on."""
 

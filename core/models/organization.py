@@ -1,4 +1,4 @@
-"""Organisations, people, teams and projects: who acts, and on whose account."""
+"""Organizations, people, teams and projects: who acts, and on whose account."""
 
 from peewee import BooleanField, IntegerField, TextField
 
@@ -44,7 +44,7 @@ class User(Model):
 
 
 class Member(Model):
-    """A user's place in an organisation; ``role`` is admin, member or external."""
+    """A user's place in an organization; ``role`` is admin, member or external."""
 
     id = TextField(primary_key=True)
     organization_id = TextField(index=True)

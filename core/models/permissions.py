@@ -22,7 +22,7 @@ class TeamMember(Model):
 
 
 class CustomRole(Model):
-    """A role of an organisation's own: a list of ``resource:verb``."""
+    """A role of an organization's own: a list of ``resource:verb``."""
 
     id = TextField(primary_key=True)
     organization_id = TextField()

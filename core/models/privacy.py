@@ -7,14 +7,14 @@ from core.fields import JsonField, UtcField
 
 
 class PrivacyRule(Model):
-    """What is dropped before it is stored, at an organisation, a department, a team or a project."""
+    """What is dropped before it is stored, at an organization, a department, a team or a project."""
 
     id = TextField(primary_key=True)
     organization_id = TextField()
     scope = TextField()
     scope_id = TextField()
     is_personal_only = BooleanField(default=False)
-    """Only personal projects; for an organisation's and a department's rules."""
+    """Only personal projects; for an organization's and a department's rules."""
     input = TextField(default="")
     """capture, drop, or empty where the rule leaves it to a wider one."""
     output = TextField(default="")
@@ -32,7 +32,7 @@ class PrivacyRule(Model):
 
 
 class RetentionPolicy(Model):
-    """How long activity events and captured content stay, at an organisation, a team or a project."""
+    """How long activity events and captured content stay, at an organization, a team or a project."""
 
     id = TextField(primary_key=True)
     organization_id = TextField()

@@ -1,4 +1,4 @@
-"""Routing policies: which providers are tried in which order, for the keys of an organisation, a team or a project."""
+"""Routing policies: which providers are tried in which order, for the keys of an organization, a team or a project."""
 
 from peewee import BooleanField, TextField
 

@@ -16,7 +16,7 @@ BATCHES_AT_ONCE = 64
 
 
 def destinations_of(organization_ids: Iterable[str]) -> list[TraceDestination]:
-    """Return the destinations of organisations that spans are queued for now."""
+    """Return the destinations of organizations that spans are queued for now."""
     with connection():
         query = TraceDestination.select().where(
             TraceDestination.organization_id.in_(list(organization_ids)),

@@ -7,7 +7,7 @@ from core.fields import JsonField, UtcField
 
 
 class TraceDestination(Model):
-    """A tenant's OTLP endpoint for the spans of an organisation, a team or a project; headers are sealed."""
+    """A tenant's OTLP endpoint for the spans of an organization, a team or a project; headers are sealed."""
 
     id = TextField(primary_key=True)
     organization_id = TextField()

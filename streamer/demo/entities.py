@@ -91,7 +91,7 @@ def make(seal: Seal, now: datetime) -> World:
 
 
 def _first(model: Any, actor: Actor, create: Callable[[], Any], **values: str) -> str:
-    """Return the id of the organisation's row with these values, made when there is none."""
+    """Return the id of the organization's row with these values, made when there is none."""
     conditions = [getattr(model, name) == value for name, value in values.items()]
     found = model.get_or_none(model.organization_id == actor.organization_id, *conditions)
     return str((found or create()).id)

@@ -55,7 +55,7 @@ def _batches(row: InboxRow, destinations: Iterable[TraceDestination]) -> list[di
 
 
 def covers(destination: TraceDestination, record: dict[str, Any]) -> bool:
-    """Say whether a call's span may go to a destination: same organisation, and within its scope."""
+    """Say whether a call's span may go to a destination: same organization, and within its scope."""
     if record.get("organization_id") != destination.organization_id:
         return False
     return destination.scope == "organization" or (

@@ -48,7 +48,7 @@ class ByHand:
     told: Mapping[str, Any]
 
     def begin(self, setup_path: str) -> None:
-        """Open the link of the first start, become administrator and name the organisation."""
+        """Open the link of the first start, become administrator and name the organization."""
         first = self.told["users"][0]
         self.page.goto(self.url + setup_path)
         self.page.get_by_label("Name").fill(first["name"])
@@ -223,7 +223,7 @@ class ByHand:
                 typed["slack_url"] = ENVIRON[to["webhookUrl_env"]]
             self._make(f"{GOVERNANCE}/anomaly-rules/new", **typed)
 
-    def _at(self, each: Mapping[str, Any], everywhere: str = "Whole organisation") -> str:
+    def _at(self, each: Mapping[str, Any], everywhere: str = "Whole organization") -> str:
         """Return how forms call the place that something holds at."""
         scope, target = each.get("scope", "organization"), each.get("target", "")
         if scope == "organization":

@@ -34,7 +34,7 @@ expect.set_options(timeout=20_000)
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A running web app. ``world`` is None for an organisation without anything."""
+    """A running web app. ``world`` is None for an organization without anything."""
 
     url: str
     app: Flask

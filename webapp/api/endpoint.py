@@ -60,7 +60,7 @@ class Call:
 
     @property
     def organization_id(self) -> str:
-        """The caller's organisation; nothing outside it is ever read or changed."""
+        """The caller's organization; nothing outside it is ever read or changed."""
         return self.viewer.organization_id
 
 

@@ -1,4 +1,4 @@
-"""``/api/governance``: the organisation's own settings, and whether prompts and answers may be kept at all."""
+"""``/api/governance``: the organization's own settings, and whether prompts and answers may be kept at all."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ VIEW = "organization:view"
 
 
 class OrganizationOut(msgspec.Struct, kw_only=True):
-    """The organisation and what holds for everybody in it; ``max_session_days`` of 0 sets no bound."""
+    """The organization and what holds for everybody in it; ``max_session_days`` of 0 sets no bound."""
 
     id: str
     name: str
@@ -32,7 +32,7 @@ class OrganizationOut(msgspec.Struct, kw_only=True):
 
 
 class OrganizationChange(Body, kw_only=True):
-    """What shall be different about the organisation; a slug that somebody chose stays."""
+    """What shall be different about the organization; a slug that somebody chose stays."""
 
     name: str | Unset = msgspec.UNSET
     slug: str | Unset = msgspec.UNSET
@@ -63,13 +63,13 @@ ORGANIZATION = Routes("Organization", f"{GOVERNANCE}/organization")
 
 @ORGANIZATION.get("", VIEW)
 def get_organization(call: Call) -> OrganizationOut:
-    """Read the organisation's settings."""
+    """Read the organization's settings."""
     return _told(organizations.find(call.organization_id))
 
 
 @ORGANIZATION.patch("", MANAGE)
 def update_organization(call: Call, body: OrganizationChange) -> OrganizationOut:
-    """Change the organisation's settings."""
+    """Change the organization's settings."""
     row = organizations.find(call.organization_id)
     wanted = organizations.Settings(
         row.name if isinstance(body.name, Unset) else body.name,
@@ -82,7 +82,7 @@ def update_organization(call: Call, body: OrganizationChange) -> OrganizationOut
 
 @ORGANIZATION.put("/content-mode", MANAGE)
 def put_content_mode(call: Call, body: ContentMode) -> OrganizationOut:
-    """Set what is dropped of prompts and answers for the whole organisation."""
+    """Set what is dropped of prompts and answers for the whole organization."""
     return _told(privacy.set_mode(call.actor, body.content_mode, call.now, call.expected))
 
 

@@ -21,7 +21,7 @@ from webapp.api.shared import GOVERNANCE, MANAGE, Unset
 
 
 class MemberOut(msgspec.Struct, kw_only=True):
-    """A person in the organisation; ``id`` is the person's."""
+    """A person in the organization; ``id`` is the person's."""
 
     id: str
     email: str
@@ -48,14 +48,14 @@ MEMBERS = Routes("Members", f"{GOVERNANCE}/members")
 
 @MEMBERS.get("", MANAGE)
 def list_members(call: Call, query: ListQuery) -> Page[MemberOut]:
-    """List the people of the organisation, disabled ones too."""
+    """List the people of the organization, disabled ones too."""
     rows = Member.select().where(Member.organization_id == call.organization_id)
     return page_of(query, rows, Member.id, _members, "members")
 
 
 @MEMBERS.get("/<user_id>", MANAGE)
 def get_member(call: Call, user_id: str) -> MemberOut:
-    """Read a person's place in the organisation."""
+    """Read a person's place in the organization."""
     return _member(*people.find(call.organization_id, user_id))
 
 
@@ -92,7 +92,7 @@ def enable_member(call: Call, user_id: str) -> MemberOut:
 
 @MEMBERS.delete("/<user_id>", MANAGE)
 def remove_member(call: Call, user_id: str) -> None:
-    """Take a person out of the organisation."""
+    """Take a person out of the organization."""
     offboarding.remove(call.actor, user_id, call.now)
 
 

@@ -1,4 +1,4 @@
-"""What the tables of routes have in common: the two roots, who manages the organisation, the dates of a row."""
+"""What the tables of routes have in common: the two roots, who manages the organization, the dates of a row."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ class AnomalyPage:
         found, detail = self.anomaly, self.anomaly.detail
         rows = [
             ("Window", _span(found.window_start, found.window_end)),
-            ("Where", found.source_label or "Whole organisation"),
+            ("Where", found.source_label or "Whole organization"),
         ]
         if found.spend_nanousd is not None:
             rows.append(("Spend in the window", filters.money(found.spend_nanousd)))

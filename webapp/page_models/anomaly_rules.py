@@ -15,7 +15,7 @@ from webapp.page_models.settings_pages import ChangedField
 SEVERITIES = ("critical", "warning", "info")
 MINUTE_SECONDS = 60
 SPEND_SPIKE = "spend_spike"
-WHOLE = "Whole organisation"
+WHOLE = "Whole organization"
 DEFAULTS = {
     "name": "",
     "description": "",
@@ -175,7 +175,7 @@ def sentence(threshold: Mapping[str, Any], scope: str) -> str:
             return f"The threshold needs a number called {name}."
     span = filters.duration(float(window or 0))
     least = filters.money(round(float(floor or 0) * filters.NANOUSD_PER_USD))
-    where = "the whole organisation" if scope in ("", WHOLE) else scope[:1].lower() + scope[1:]
+    where = "the whole organization" if scope in ("", WHOLE) else scope[:1].lower() + scope[1:]
     return (
         f"Fires when spend of {where} within {span} reaches {ratio:g} times the average of "
         f"the six periods of {span} before, provided that average is at least {least}."

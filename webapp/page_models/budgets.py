@@ -123,7 +123,7 @@ def window_words(budget: Budget) -> str:
 def scope_label(budget: Budget, labels: Mapping[tuple[str, str], str]) -> str:
     """Return what a budget stands at, in words."""
     if budget.scope == "organization":
-        return "Whole organisation"
+        return "Whole organization"
     noun = {"virtual_key": "Key", "principal": "Person"}.get(
         budget.scope, budget.scope.capitalize()
     )

@@ -29,11 +29,11 @@ BASELINE_FLOOR_NANOUSD = 10 * filters.NANOUSD_PER_USD
 GROUPS = (("team", "Team"), ("user", "User"), ("model", "Model"))
 SORTS = {"spend": "spend", "requests": "requests", "lastActivity": "last_activity"}
 """What a page address may sort by, and the lake's word for it."""
-_UNNAMED = {"team": "Organisation-wide", "user": "Nobody named", "model": "No model named"}
+_UNNAMED = {"team": "Organization-wide", "user": "Nobody named", "model": "No model named"}
 
 
 class Activity(Protocol):
-    """What the lake tells about one organisation."""
+    """What the lake tells about one organization."""
 
     def summary(self, now: datetime, window_days: int) -> Summary: ...
     def spend_by_user(

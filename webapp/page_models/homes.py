@@ -1,4 +1,4 @@
-"""What a rule applies to, as one choice of a form: the whole organisation, a team or a project. Looks nothing up."""
+"""What a rule applies to, as one choice of a form: the whole organization, a team or a project. Looks nothing up."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from webapp.page_models.settings_pages import Table
 
-WHOLE = "Whole organisation"
+WHOLE = "Whole organization"
 ORGANIZATION = "organization"
 Names = Mapping[tuple[str, str], str]
 """Labels of teams and projects by scope and id."""
@@ -25,7 +25,7 @@ def chosen(value: str, organization_id: str) -> tuple[str, str]:
 
 
 def options(names: Names, has_whole: bool = True) -> list[tuple[str, str]]:
-    """Return the choices: the organisation, where it may be chosen, then what ``names`` holds, in its order."""
+    """Return the choices: the organization, where it may be chosen, then what ``names`` holds, in its order."""
     whole = [(ORGANIZATION, WHOLE)] if has_whole else []
     return [*whole, *((choice_of(*key), label) for key, label in names.items())]
 
@@ -45,5 +45,5 @@ def errors_by_control(errors: Mapping[str, str]) -> dict[str, str]:
 
 def of_some(table: Table) -> Table:
     """Return a table for somebody who sees what stands in their teams and projects, and not what holds for all."""
-    caption = "Shown is what stands in your teams and projects, not what holds for the whole organisation."
+    caption = "Shown is what stands in your teams and projects, not what holds for the whole organization."
     return replace(table, caption=caption, empty="Nothing stands in your teams and projects.")

@@ -46,7 +46,7 @@ MODES_SHOWN = (
         "Fetched on a schedule from an admin API",
         "pull",
         "No pull source",
-        "This organisation fetches from no admin API.",
+        "This organization fetches from no admin API.",
         False,
     ),
     Mode(
@@ -55,7 +55,7 @@ MODES_SHOWN = (
         "Read from files in a bucket",
         "bucket",
         "No S3 source",
-        "This organisation reads no audit files from a bucket.",
+        "This organization reads no audit files from a bucket.",
         False,
     ),
 )

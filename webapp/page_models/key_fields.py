@@ -39,7 +39,7 @@ EXPIRIES = {
 _FIRST_PLACES = 3
 _OFF = {"autocomplete": "off", "spellcheck": "false"}
 _MODES = (
-    ("", "The policy of its project, team or organisation, if there is one"),
+    ("", "The policy of its project, team or organization, if there is one"),
     ("policy", "A routing policy"),
     ("none", "Its first provider only"),
     ("fallback_all", "Its own providers, in order"),
@@ -244,7 +244,7 @@ def _checks(choices: KeyChoices, row: VirtualKey | None) -> tuple[Field, ...]:
         found.append(
             Field("guardrails", "Guardrails", "checks", options=choices.guardrails, required=False)
         )
-    help = "Where the organisation allows it at all."
+    help = "Where the organization allows it at all."
     label = "Kept of prompts and answers"
     found.append(Field("capture", label, "select", help, modes, required=False))
     return tuple(found)

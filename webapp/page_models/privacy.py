@@ -28,7 +28,7 @@ _TONES = {"drop": "warning", "capture": "positive"}
 
 
 def mode_fields() -> tuple[Field, ...]:
-    """Return the control for the organisation's content mode."""
+    """Return the control for the organization's content mode."""
     return (
         Field(
             "content_mode",
@@ -48,7 +48,7 @@ def rule_fields(scopes: Sequence[tuple[str, str]], is_new: bool) -> tuple[Field,
             "is_personal_only",
             "Only personal projects",
             "checkbox",
-            "For the whole organisation or a department.",
+            "For the whole organization or a department.",
             required=False,
         ),
     )
@@ -127,7 +127,7 @@ def _actions(row: PrivacyRule, label: str) -> tuple[Action, ...]:
             f"Delete the rule of {label}",
             post=f"{HERE}/rules/{row.id}/delete",
             title=f"Delete the rule of {label}?",
-            body="Wider rules and the organisation's mode decide from then on.",
+            body="Wider rules and the organization's mode decide from then on.",
             yes="Delete",
         ),
     )

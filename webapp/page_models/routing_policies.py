@@ -23,7 +23,7 @@ STRATEGIES: Mapping[str, tuple[str, str]] = {
     "round_robin": ("Round robin", "everybody in turn"),
 }
 _TITLES = {
-    "organization": ("Organization", "No policy for the whole organisation."),
+    "organization": ("Organization", "No policy for the whole organization."),
     "team": ("Teams", "No policy for a team."),
     "project": ("Projects", "No policy for a project."),
 }

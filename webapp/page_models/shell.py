@@ -1,4 +1,4 @@
-"""What surrounds every page: who is signed in, for which organisation, and which entries the navigation shows."""
+"""What surrounds every page: who is signed in, for which organization, and which entries the navigation shows."""
 
 from __future__ import annotations
 

@@ -178,6 +178,6 @@ def capture_form(is_allowed: bool) -> FormPage:
         HERE,
         (field,),
         {"allowed": "1" if is_allowed else "0"},
-        caption="Holds for every key of the organisation, at once.",
+        caption="Holds for every key of the organization, at once.",
         trail="Trace destinations",
     )

@@ -1,1 +1,1 @@
-"""What pages read from the control database; each function takes the organisation it may see and changes nothing."""
+"""What pages read from the control database; each function takes the organization it may see and changes nothing."""

@@ -1,4 +1,4 @@
-"""Reads the lake for one organisation: the lake's own functions, bound to a reader and a tenant.
+"""Reads the lake for one organization: the lake's own functions, bound to a reader and a tenant.
 
 What dashboards poll is shared among viewers for a second; what one person pages through is not.
 """

@@ -1,4 +1,4 @@
-"""Reads anomalies of one organisation and where each was sent."""
+"""Reads anomalies of one organization and where each was sent."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def newest_anomalies(organization_id: str, limit: int, state: str = "") -> list[
 
 
 def anomaly_of(organization_id: str, anomaly_id: str) -> Anomaly:
-    """Return one anomaly; raises Refused(NOT_FOUND) for another organisation's."""
+    """Return one anomaly; raises Refused(NOT_FOUND) for another organization's."""
     anomaly = Anomaly.get_or_none(
         Anomaly.id == anomaly_id, Anomaly.organization_id == organization_id
     )

@@ -1,4 +1,4 @@
-"""Reads the audit log of one organisation: a page of rows, or all of them in batches. Changes nothing."""
+"""Reads the audit log of one organization: a page of rows, or all of them in batches. Changes nothing."""
 
 from __future__ import annotations
 

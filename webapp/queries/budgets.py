@@ -131,7 +131,7 @@ def scope_choices(organization_id: str) -> tuple[list[tuple[str, str]], bool]:
     is_all = max(len(some_keys), len(some_people)) <= MOST_CHOICES
     by_name = sorted(some_people[:MOST_CHOICES], key=lambda row: str(row.name))
     choices = [
-        (f"organization:{organization_id}", "Whole organisation"),
+        (f"organization:{organization_id}", "Whole organization"),
         *((f"team:{row.id}", f"Team {row.name}") for row in teams.order_by(Team.name)),
         *((f"project:{row.id}", f"Project {row.name}") for row in projects.order_by(Project.name)),
         *((f"virtual_key:{row.id}", f"Key {row.name}") for row in some_keys[:MOST_CHOICES]),

@@ -105,7 +105,7 @@ class Bundles:
         return _etag(key, self._projects[key.project_id], rows, str(self._seen[key.id]))
 
     def _chain(self, key: VirtualKey) -> list[Provider]:
-        """Return a key's providers in its order, those of another organisation left out."""
+        """Return a key's providers in its order, those of another organization left out."""
         found = [self._providers[each] for each in key.provider_ids if each in self._providers]
         return [row for row in found if row.organization_id == key.organization_id]
 

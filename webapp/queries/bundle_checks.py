@@ -77,7 +77,7 @@ def _named(key: VirtualKey) -> frozenset[str]:
 
 
 def _enabled(model: Any, homes: Collection[str]) -> dict[str, list[Any]]:
-    """Return the rows that are in force, by organisation, oldest first."""
+    """Return the rows that are in force, by organization, oldest first."""
     query = model.select().where(
         model.organization_id.in_(homes), model.archived_at.is_null(), model.enabled
     )

@@ -37,7 +37,7 @@ def shared_teams(organization_id: str, within: Reach, kept: str = "") -> Choices
 
 
 def custom_roles(organization_id: str) -> Choices:
-    """Return the organisation's own roles."""
+    """Return the organization's own roles."""
     rows = CustomRole.select(CustomRole.id, CustomRole.name).where(
         CustomRole.organization_id == organization_id
     )

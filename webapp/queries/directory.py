@@ -131,7 +131,7 @@ def people_of_group(group_id: str, limit: int = 1000) -> list[User]:
 
 
 def custom_roles_of(organization_id: str) -> list[CustomRole]:
-    """Return the organisation's own roles by name."""
+    """Return the organization's own roles by name."""
     rows = CustomRole.select().where(CustomRole.organization_id == organization_id)
     return list(rows.order_by(CustomRole.name))
 

@@ -18,7 +18,7 @@ Scopes = list[tuple[str, str]]
 
 def labels(organization_id: str, rows: Iterable[Any]) -> dict[tuple[str, str], str]:
     """Return what the scopes of some rows are called, archived ones too; four statements."""
-    return {("organization", organization_id): "Whole organisation", **names_at(rows)}
+    return {("organization", organization_id): "Whole organization", **names_at(rows)}
 
 
 def places(organization_id: str, project_ids: Iterable[str]) -> dict[str, Place]:
@@ -62,7 +62,7 @@ def privacy_scopes(who: Viewer) -> Scopes:
     found: Scopes = []
     organization_id = who.organization_id
     if who.may("organization:manage"):
-        found.append((f"organization:{organization_id}", "Whole organisation"))
+        found.append((f"organization:{organization_id}", "Whole organization"))
         rows = Department.select().where(
             Department.organization_id == organization_id, Department.archived_at.is_null()
         )

@@ -1,4 +1,4 @@
-"""Reads providers of one organisation, and how many keys use each."""
+"""Reads providers of one organization, and how many keys use each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads anomaly rules of one organisation."""
+"""Reads anomaly rules of one organization."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads the names of what a rule may be about: teams, projects and sources of one organisation."""
+"""Reads the names of what a rule may be about: teams, projects and sources of one organization."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads ingestion sources of one organisation."""
+"""Reads ingestion sources of one organization."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def live_sources(organization_id: str) -> list[IngestionSource]:
 
 
 def source_of(organization_id: str, source_id: str) -> IngestionSource:
-    """Return one source, archived or not; raises Refused(NOT_FOUND) for another organisation's."""
+    """Return one source, archived or not; raises Refused(NOT_FOUND) for another organization's."""
     source = IngestionSource.get_or_none(
         IngestionSource.id == source_id, IngestionSource.organization_id == organization_id
     )

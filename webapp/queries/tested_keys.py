@@ -53,7 +53,7 @@ def setup_of_key(key: VirtualKey) -> Setup:
 
 
 def setup_of_everybody(organization_id: str) -> Setup:
-    """Return what every call of an organisation is held against; all of its providers may serve."""
+    """Return what every call of an organization is held against; all of its providers may serve."""
     policies = routing_policies.all_of(organization_id)
     default = [row for row in policies if row.scope == "organization" and row.is_default]
     sets = policy_rule_sets.all_of(organization_id)

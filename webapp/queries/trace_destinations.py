@@ -1,4 +1,4 @@
-"""Reads trace destinations of one organisation, and how many spans wait for each."""
+"""Reads trace destinations of one organization, and how many spans wait for each."""
 
 from __future__ import annotations
 

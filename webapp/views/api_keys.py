@@ -1,4 +1,4 @@
-"""API keys: everybody's own on their account page, and all of the organisation's for its administrators."""
+"""API keys: everybody's own on their account page, and all of the organization's for its administrators."""
 
 from __future__ import annotations
 

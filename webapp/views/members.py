@@ -1,4 +1,4 @@
-"""Members of the organisation: list, change, shut out and let in again, remove, and a link for a new password."""
+"""Members of the organization: list, change, shut out and let in again, remove, and a link for a new password."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The organisation's own settings: its name, whom to turn to, how long a sign-in holds."""
+"""The organization's own settings: its name, whom to turn to, how long a sign-in holds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Privacy: the organisation's content mode, and rules by scope. Everybody may see what is kept of them."""
+"""Privacy: the organization's content mode, and rules by scope. Everybody may see what is kept of them."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ def index() -> Response:
         "Rules",
         COLUMNS,
         rows,
-        "No rule yet. The organisation's mode alone decides.",
-        "The narrowest rule that says anything decides: project, department, team, organisation.",
+        "No rule yet. The organization's mode alone decides.",
+        "The narrowest rule that says anything decides: project, department, team, organization.",
         ("New rule", f"{HERE}/rules/new") if who.may_somewhere("project:update") else None,
     )
     may_manage = who.may(privacy.MANAGE_ORGANIZATION)

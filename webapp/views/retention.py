@@ -47,7 +47,7 @@ def index() -> Response:
         ("Applies to", "Activity events", "Prompts and answers", "Stored since"),
         rows,
         "No policy yet. Events stay; prompts and answers go by the setting of this installation.",
-        "The narrowest policy decides: project, team, organisation.",
+        "The narrowest policy decides: project, team, organization.",
         ("New policy", f"{HERE}/policies/new") if may_manage else None,
     )
     days = control_plane().settings.capture_days
@@ -138,7 +138,7 @@ def _refused(form: FormPage, refused: Refused, row: RetentionPolicy | None, due:
 
 def _choices() -> list[tuple[str, str]]:
     who = viewer()
-    everywhere = [(f"organization:{who.organization_id}", "Whole organisation")]
+    everywhere = [(f"organization:{who.organization_id}", "Whole organization")]
     return everywhere + scopes.team_and_project_scopes(
         who, "organization:manage", "organization:manage"
     )

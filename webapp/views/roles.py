@@ -1,4 +1,4 @@
-"""An organisation's own roles, and role bindings: who has which role where."""
+"""An organization's own roles, and role bindings: who has which role where."""
 
 from __future__ import annotations
 

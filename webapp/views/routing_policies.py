@@ -53,12 +53,12 @@ def index() -> Response:
         lambda row: may(MANAGE, row),
         {value.partition(":")[0] for value, _ in _scopes()},
     )
-    # Nobody who holds no permission over it reads that the organisation has no policy.
+    # Nobody who holds no permission over it reads that the organization has no policy.
     tables = [table for table in tables if table.id != homes.ORGANIZATION or who.may(VIEW)]
     page = SettingsPage(
         "Routing policies",
         "In which order providers are tried, and under which names models are known. A key goes by the policy "
-        "it names, else by the default of its project, its team or the organisation, whichever comes first.",
+        "it names, else by the default of its project, its team or the organization, whichever comes first.",
         HERE,
         utcnow(),
         tables,

@@ -28,7 +28,7 @@ blueprint = Blueprint("scim", __name__, url_prefix=BASE)
 
 @blueprint.before_request
 def authenticate() -> None:
-    """Refuse everyone who does not present an organisation's token."""
+    """Refuse everyone who does not present an organization's token."""
     hold_connection()
     settings = control_plane().settings
     token = scim_tokens.find_by_secret(settings.pepper, presented_key(), utcnow())

@@ -1,4 +1,4 @@
-"""How far the signed-in person's organisation has come, for command lines and scripts."""
+"""How far the signed-in person's organization has come, for command lines and scripts."""
 
 from __future__ import annotations
 

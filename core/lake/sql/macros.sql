@@ -1,4 +1,4 @@
--- One organisation's activity from `since` (inclusive) to `until` (exclusive), exact to the microsecond: whole
+-- One organization's activity from `since` (inclusive) to `until` (exclusive), exact to the microsecond: whole
 -- hours come from the sums, the ragged ends from the events. Every page sum goes through here.
 CREATE OR REPLACE MACRO whole_hours_from(since, until) AS
     least(date_trunc('hour', since + INTERVAL 1 HOUR - INTERVAL 1 MICROSECOND), until);

@@ -23,7 +23,7 @@ NOW = datetime(2026, 11, 2, 12, tzinfo=UTC)
 
 @pytest.fixture
 def data_dir(tmp_path: Path) -> Iterator[Path]:
-    """A data directory with two organisations and a few changes in each."""
+    """A data directory with two organizations and a few changes in each."""
     open_database(f"sqlite:///{tmp_path / 'control.db'}")
     migrate()
     for slug in ("acme", "globex"):

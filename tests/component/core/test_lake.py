@@ -244,7 +244,7 @@ def test_the_tail_is_newest_first_and_strictly_before_its_cursor(
     assert [e.event_timestamp for e in rest] == times[2:]
 
 
-def test_one_organisation_never_sees_another(writer: LakeWriter, reader: LakeReader) -> None:
+def test_one_organization_never_sees_another(writer: LakeWriter, reader: LakeReader) -> None:
     at = NOW - timedelta(hours=2)
     writer.append([event(1, at), event(2, at, organization_id="org_2")], 1, NOW)
     assert activity.summary(reader, "org_2", NOW).calls == 1

@@ -37,7 +37,7 @@ PROJECT = Place("eng", "coding")
 PLACES = (EVERYWHERE, TEAM, PROJECT, Place("eng", "other"), Place("sales"), Place("sales", "crm"))
 
 
-def test_administrators_may_do_everything_and_others_only_look_at_the_organisation() -> None:
+def test_administrators_may_do_everything_and_others_only_look_at_the_organization() -> None:
     assert all(allows("admin", permission) for permission in ALL)
     for role in ("member", "external"):
         assert {p for p in ALL if allows(role, p)} == {"organization:view", "aiTools:view"}
@@ -82,7 +82,7 @@ def test_a_binding_at_a_project_stays_in_that_project() -> None:
     assert not holds(grants, "virtualKeys:create", PROJECT)
 
 
-def test_what_belongs_to_the_organisation_is_granted_there_alone() -> None:
+def test_what_belongs_to_the_organization_is_granted_there_alone() -> None:
     everything = list(ALL)
     for role, place in itertools.product(TEAM_ROLES, (TEAM, PROJECT)):
         below = bound_grant(role, everything, place)

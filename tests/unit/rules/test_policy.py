@@ -188,7 +188,7 @@ def test_a_model_is_judged_in_both_spellings() -> None:
 
 def test_all_rule_sets_that_apply_must_agree() -> None:
     sets = [
-        RuleSource("a", "organisation", {"tools": {"allow": ["^read", "^bash$"]}}),
+        RuleSource("a", "organization", {"tools": {"allow": ["^read", "^bash$"]}}),
         RuleSource("b", "project", {"tools": {"allow": ["^read"], "shadow": False}}),
     ]
     found = compile_policy(sets).judge_body(body(tools=[{"name": "bash"}])).blocked

@@ -69,7 +69,7 @@ def test_a_rule_for_personal_projects_goes_before_its_scopes_other_rule_and_only
     assert resolve(FULL, [*rules, rule(DEPARTMENT, input="drop")], personal).drops == {"input"}
 
 
-def test_what_the_organisations_mode_drops_no_rule_brings_back() -> None:
+def test_what_the_organizations_mode_drops_no_rule_brings_back() -> None:
     everything = rule(PROJECT, **dict.fromkeys(CATEGORIES, "capture"))
     assert resolve(STRIP_IO, [everything], HERE).drops == {"input", "output"}
     assert resolve(STRIP_ALL, [everything], HERE).drops == set(CATEGORIES)

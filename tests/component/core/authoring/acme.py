@@ -1,4 +1,4 @@
-"""A small organisation to write tests about: one team, one project, one person, two providers."""
+"""A small organization to write tests about: one team, one project, one person, two providers."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -30,7 +30,7 @@ class Acme:
 
 
 def acme(slug: str = "acme", password: Secret | None = None, sealer: Sealer = SEALER) -> Acme:
-    """Create the organisation in the database at hand."""
+    """Create the organization in the database at hand."""
     organization = organizations.create("Acme", slug, NOW)
     actor = Actor(organization.id, "tester", "cli")
     ada = people.create(actor, NewUser(f"ada@{slug}.test", "Ada", "admin", password), NOW)

@@ -106,7 +106,7 @@ def test_a_budget_that_no_key_feeds_is_refused_unless_it_is_meant() -> None:
     org = acme()
     unfed = month(org, scope="principal", scope_id=org.ada.id)
     early = budgets.create(org.actor, unfed, NOW)
-    assert early.scope == "principal", "an organisation without keys is about to get some"
+    assert early.scope == "principal", "an organization without keys is about to get some"
     new = NewVirtualKey("service", org.project.id, (org.openai.id,))
     virtual_keys.create(org.actor, new, PEPPER, NOW)
     again = replace(unfed, name="again")

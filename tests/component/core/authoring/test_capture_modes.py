@@ -1,4 +1,4 @@
-"""Who may have what captured: a key's mode, the permission that raw needs, the organisation's switch."""
+"""Who may have what captured: a key's mode, the permission that raw needs, the organization's switch."""
 
 import pytest
 
@@ -32,7 +32,7 @@ def test_a_mode_is_one_of_four_and_raw_needs_a_permission_of_its_own() -> None:
     assert set(caught.value.facts["errors"]) == {"config.capture"}
 
 
-def test_an_organisation_can_forbid_all_of_it() -> None:
+def test_an_organization_can_forbid_all_of_it() -> None:
     org = acme()
     assert mode_of({"capture": "raw"}, is_allowed=True) == "raw"
     assert mode_of({}, is_allowed=True) == mode_of({"capture": "odd"}, is_allowed=True) == "none"

@@ -25,7 +25,7 @@ def set_up(token: Secret, new: NewUser = ADA, after: timedelta = timedelta()) ->
     return first_run.create_administrator(PEPPER, token, new, "127.0.0.1", NOW + after)[1]
 
 
-def test_makes_an_organisation_with_a_place_to_book_to_and_the_sandbox() -> None:
+def test_makes_an_organization_with_a_place_to_book_to_and_the_sandbox() -> None:
     token = ensure()
     assert token is not None
     ensure()
@@ -35,7 +35,7 @@ def test_makes_an_organisation_with_a_place_to_book_to_and_the_sandbox() -> None
     assert (provider.name, provider.type, provider.base_url) == ("sandbox", "sandbox", "sandbox://")
 
 
-def test_a_declared_organisation_is_kept_and_gets_the_sandbox_too() -> None:
+def test_a_declared_organization_is_kept_and_gets_the_sandbox_too() -> None:
     org = acme()
     assert ensure() is not None
     assert Organization.select().count() == 1

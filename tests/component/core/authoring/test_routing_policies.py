@@ -91,7 +91,7 @@ def test_what_is_wrong_is_refused_by_field(values: dict[str, Any], field: str) -
     assert RoutingPolicy.select().count() == 0
 
 
-def test_a_provider_of_another_organisation_is_none_of_ours() -> None:
+def test_a_provider_of_another_organization_is_none_of_ours() -> None:
     org = acme()
     stranger = NewProvider("theirs", "openai", "https://api.openai.com/v1", Secret("sk-theirs"))
     theirs = create_provider(replace(org.actor, organization_id="org_other"), stranger, SEALER, NOW)

@@ -134,7 +134,7 @@ def test_an_update_to_the_same_writes_nothing() -> None:
     assert VirtualKey.get_by_id(row.id).provider_ids == [org.openai.id]
 
 
-def test_keeps_other_organisations_away() -> None:
+def test_keeps_other_organizations_away() -> None:
     org, other = acme(), acme("globex")
     row, _ = virtual_keys.create(org.actor, wanted(org), PEPPER, NOW)
     with pytest.raises(Refused) as caught:

@@ -78,7 +78,7 @@ async def test_a_revoked_key_leaves_the_stock_at_once(
 
 
 @trio_test
-async def test_a_change_that_keys_share_drops_those_of_its_organisation(
+async def test_a_change_that_keys_share_drops_those_of_its_organization(
     peer: Peer, link_to: Any, eventually: Any
 ) -> None:
     many(peer)

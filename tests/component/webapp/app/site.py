@@ -1,4 +1,4 @@
-"""A web app over the database at hand, with a small organisation in it and browsers that sign in."""
+"""A web app over the database at hand, with a small organization in it and browsers that sign in."""
 
 import dataclasses
 import functools
@@ -25,7 +25,7 @@ PASSWORD = Secret("correct horse battery")
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Site:
-    """The app, its organisation, and a member beside the administrator."""
+    """The app, its organization, and a member beside the administrator."""
 
     app: Flask
     org: Acme

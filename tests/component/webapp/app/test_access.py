@@ -282,7 +282,7 @@ def test_an_api_key_stops_with_its_owner(tmp_path: Path) -> None:
     assert client.get(STATE, headers=program).status_code == 200
 
 
-def test_a_sign_in_ends_when_the_organisation_says_so(tmp_path: Path) -> None:
+def test_a_sign_in_ends_when_the_organization_says_so(tmp_path: Path) -> None:
     made = site(tmp_path)
     client = sign_in(made.app, "ada@acme.test")
     assert client.get("/home").status_code == 200

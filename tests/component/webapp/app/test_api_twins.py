@@ -96,7 +96,7 @@ def ada(sqlite_db: str, tmp_path: Path) -> Iterator[Both]:
     yield with_key(site(tmp_path), "ada@acme.test")
 
 
-def test_the_organisation_and_what_is_kept_of_calls(ada: Both) -> None:
+def test_the_organization_and_what_is_kept_of_calls(ada: Both) -> None:
     here = f"{GOVERNANCE}/organization"
     ada.alike(
         lambda: ada.page("/settings/organization/edit", name="Acme", max_session_days="7"),

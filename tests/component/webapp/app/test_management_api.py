@@ -158,7 +158,7 @@ def test_a_create_that_was_refused_may_be_tried_again_under_its_key(api: Api) ->
     assert api("POST", RULES, RULE, Idempotency_Key="short").status_code == 400
 
 
-def test_nothing_of_another_organisation_is_seen_or_touched(api: Api) -> None:
+def test_nothing_of_another_organization_is_seen_or_touched(api: Api) -> None:
     foreign = CacheRule.create(
         id="cacherule_foreign",
         organization_id="org_elsewhere",

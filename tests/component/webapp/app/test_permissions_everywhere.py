@@ -161,7 +161,7 @@ def cast(tmp_path: Path) -> tuple[Site, Cast]:
     return made, Cast(made)
 
 
-def test_a_permission_at_the_organisation_opens_its_routes_and_all_others_do_not(
+def test_a_permission_at_the_organization_opens_its_routes_and_all_others_do_not(
     cast: tuple[Site, Cast],
 ) -> None:
     made, people_of = cast

@@ -33,7 +33,7 @@ pytestmark = pytest.mark.usefixtures("db")
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """A directory with its organisation's token."""
+    """A directory with its organization's token."""
 
     made: Site
     client: FlaskClient
@@ -64,7 +64,7 @@ def directory(tmp_path: Path) -> Iterator[Directory]:
     yield Directory(made, made.app.test_client(), token.reveal())
 
 
-def test_only_the_newest_token_of_an_organisation_opens_anything(directory: Directory) -> None:
+def test_only_the_newest_token_of_an_organization_opens_anything(directory: Directory) -> None:
     for token in ("lw_scim_" + "x" * 43, "sk-lw-" + "x" * 43, "x"):
         answer = directory.ask("GET", "/Users", token=token)
         assert answer.status_code == 401

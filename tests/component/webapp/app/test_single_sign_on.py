@@ -43,7 +43,7 @@ def provider() -> Iterator[OpenIdProvider]:
 
 @dataclass(frozen=True, slots=True)
 class Company:
-    """A site whose organisation is connected to the provider."""
+    """A site whose organization is connected to the provider."""
 
     made: Site
     provider: OpenIdProvider

@@ -1,4 +1,4 @@
-"""An administrator at work in a small organisation, and what the answers of forms hold; for tests of the settings."""
+"""An administrator at work in a small organization, and what the answers of forms hold; for tests of the settings."""
 
 from __future__ import annotations
 

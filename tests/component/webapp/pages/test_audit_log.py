@@ -123,7 +123,7 @@ def test_the_file_runs_nothing_in_a_spreadsheet_and_says_what_it_cut(log: Log) -
     assert row["after"].endswith(CUT) and len(row["after"]) < 4200
 
 
-def test_nothing_of_another_organisation_is_shown(log: Log) -> None:
+def test_nothing_of_another_organization_is_shown(log: Log) -> None:
     entry = Entry("org_elsewhere", "user_elsewhere", "organization.secret_plan", "plan", "p", "web")
     with transaction():
         append(entry, fixed_now())

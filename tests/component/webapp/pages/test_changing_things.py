@@ -201,7 +201,7 @@ def test_the_preview_says_what_a_threshold_means_before_it_is_saved(desk: Desk) 
     good = desk.post(f"{RULES}/preview", headers, **RULE).text
     bad = desk.post(f"{RULES}/preview", headers, **RULE | {"ratio": ""}).text
     assert good.lstrip().startswith('<div id="preview"')
-    assert "spend of the whole organisation within 30 min reaches 2.5 times" in good
+    assert "spend of the whole organization within 30 min reaches 2.5 times" in good
     assert "The ratio must be a number" in bad and "Invalid" in bad
 
 

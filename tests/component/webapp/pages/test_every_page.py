@@ -124,7 +124,7 @@ def test_a_member_is_refused_and_sees_no_entry(db: str, tmp_path: Path) -> None:
     assert 'href="/governance"' not in client.get("/home").text
 
 
-def test_an_organisation_without_anything_sees_the_first_steps(db: str, tmp_path: Path) -> None:
+def test_an_organization_without_anything_sees_the_first_steps(db: str, tmp_path: Path) -> None:
     settings = settings_in(tmp_path / "var")
     empty_world(fixed_now())
     client = signed_in(create_app(settings))

@@ -1,4 +1,4 @@
-"""The project of an organisation's governance comes with the first source, once, and stands on no surface."""
+"""The project of an organization's governance comes with the first source, once, and stands on no surface."""
 
 from __future__ import annotations
 

@@ -336,7 +336,7 @@ def test_a_slug_is_chosen_once_where_the_first_start_gave_one(ada: Desk) -> None
     assert 'name="slug"' not in ada.client.get(path).text
 
 
-def test_the_organisations_settings_are_checked_and_kept(ada: Desk) -> None:
+def test_the_organizations_settings_are_checked_and_kept(ada: Desk) -> None:
     path = "/settings/organization/edit"
     version = ada.version(path)
     form = {"name": "Acme", "support_contact": "it@acme.test", "version": version}

@@ -104,7 +104,7 @@ def test_rules_are_written_where_one_may_and_the_cascade_reaches_the_gateway(
     assert found.drops == {"output"}
     assert (found.drop_keys, found.secret_patterns) == (("*_iban", "ssn"), ("EMP-[0-9]+",))
     page = at.client.get(HERE).text
-    assert "Whole organisation" in page
+    assert "Whole organization" in page
     assert "Department Research" in page
 
 

@@ -69,7 +69,7 @@ def test_a_teams_rules_are_seen_and_made_where_a_role_in_it_allows(tmp_path: Pat
     for page, form in zip(PAGES, ours, strict=True):
         assert f'href="{form}"' in browser.client.get(page).text
         composer = browser.client.get(f"{page}/new").text
-        assert f"project:{project.id}" in composer and "Whole organisation" not in composer
+        assert f"project:{project.id}" in composer and "Whole organization" not in composer
         assert f"team:{other.id}" not in composer
         assert browser.client.get(form).status_code == 200
     for form in (*theirs, *whole):

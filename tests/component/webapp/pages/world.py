@@ -1,4 +1,4 @@
-"""An organisation with a month behind it, in the control database and in the lake, for tests and pictures of pages."""
+"""An organization with a month behind it, in the control database and in the lake, for tests and pictures of pages."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class World:
 
 
 def empty_world(now: datetime) -> Actor:
-    """Make an organisation with an administrator and a member; return the administrator as an actor."""
+    """Make an organization with an administrator and a member; return the administrator as an actor."""
     organization: Organization = organizations.create("Acme", "acme", now)
     system = actors.system(organization.id)
     ada = people.create(
@@ -57,7 +57,7 @@ def empty_world(now: datetime) -> Actor:
 
 
 def full_world(settings: Settings, now: datetime, *, with_events: bool = True) -> World:
-    """Make an organisation with sources in each state, rules, anomalies, jobs, and 45 days of events."""
+    """Make an organization with sources in each state, rules, anomalies, jobs, and 45 days of events."""
     actor = empty_world(now)
     team_ids = tuple(
         teams.create(actor, name, slug, now).id
