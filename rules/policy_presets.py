@@ -20,6 +20,12 @@ PRESETS: tuple[Preset, ...] = (
         {"tools": {"deny": [r"^shell\..*", "^bash$", "^exec$", "^run_command$"], "allow": None}},
     ),
     Preset(
+        "nothing-kept-elsewhere",
+        "Nothing kept elsewhere",
+        "Denies prompts and contexts stored at a provider, whose tools and texts no rule can see.",
+        {"tools": {"deny": ["^(stored_prompt|cached_content)$"], "allow": None}},
+    ),
+    Preset(
         "read-only-filesystem",
         "Read-only filesystem",
         "Denies tools that write, delete, move or change the mode of files.",

@@ -15,6 +15,8 @@ import re2
 
 TOOLS, MCP, URLS, MODELS = "tools", "mcp", "urls", "models"
 DIMENSIONS = (TOOLS, MCP, URLS, MODELS)
+STORED_PROMPT, CACHED_CONTENT = "stored_prompt", "cached_content"
+"""What tools are called that stand in a prompt or a context kept by the provider, where nobody here sees them."""
 _MIN_URL_CHARACTERS = 9
 _MAX_NESTING = 8
 
@@ -40,6 +42,10 @@ class _Places(msgspec.Struct, gc=False):
     mcps: msgspec.Raw = msgspec.Raw()
     input: msgspec.Raw = msgspec.Raw()
     web_search_options: msgspec.Raw = msgspec.Raw()
+    prompt: msgspec.Raw = msgspec.Raw()
+    cachedContent: msgspec.Raw = msgspec.Raw()  # noqa: N815 - Gemini's name for it
+    cached_content: msgspec.Raw = msgspec.Raw()
+    extra_body: msgspec.Raw = msgspec.Raw()
     generateContentRequest: msgspec.Raw = msgspec.Raw()  # noqa: N815 - Gemini's name for it
 
 
@@ -78,6 +84,7 @@ def tools_and_servers(body: bytes) -> tuple[list[Subject], list[Subject]]:
         found.items(_items(bytes(places.input)))
         if bytes(places.web_search_options) not in (b"", b"null"):
             found.tool("web_search_options", "web_search")
+        found.unseen(places)
         inner = bytes(places.generateContentRequest)
         if inner:
             tools, servers = tools_and_servers(inner)
@@ -243,6 +250,18 @@ class _Found:
                 if item.get("type") == "namespace":
                     self.tool(f"{at}.name", item.get("name"))
                 self.offer(item.get("tools"), f"{at}.tools", False, 1)
+
+    def unseen(self, places: _Places) -> None:
+        """Take in what the provider keeps and may add tools from, by a name that rules can tell it by."""
+        if bytes(places.prompt)[:1] == b"{":
+            self.tool("prompt", STORED_PROMPT)
+            self._named_server(STORED_PROMPT, "prompt")
+        for name in ("cachedContent", "cached_content"):
+            if bytes(getattr(places, name)) not in (b"", b"null"):
+                self.tool(name, CACHED_CONTENT)
+        extra = bytes(places.extra_body)
+        if b"cached" in extra or _ESCAPED_LETTER.search(extra):
+            self.tool("extra_body", CACHED_CONTENT)
 
     def tool(self, param: str, *spellings: Any) -> None:
         """Take in a tool; what is not a name is none."""

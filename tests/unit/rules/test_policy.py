@@ -108,6 +108,40 @@ def test_an_mcp_server_is_found_by_label_and_address(members) -> None:
     assert verdict.blocked.dimension == "mcp"
 
 
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        (b'{"prompt": {"id": "pmpt_1", "version": "2"}}', "stored_prompt"),
+        (b'{"prompt" :\n {"id": "pmpt_1"}, "input": "Hi"}', "stored_prompt"),
+        (b'{"cachedContent": "cachedContents/1"}', "cached_content"),
+        (b'{"c\\u0061ched_content": "cachedContents/1"}', "cached_content"),
+        (b'{"generateContentRequest": {"cachedContent": "cachedContents/1"}}', "cached_content"),
+        (b'{"extra_body": {"google": {"cached_content": "cachedContents/1"}}}', "cached_content"),
+        (b'{"extra_body": {"google": {"c\\u0061ched_content": "1"}}}', "cached_content"),
+    ],
+)
+def test_what_is_kept_elsewhere_passes_no_allow_list_and_can_be_denied(text, name) -> None:
+    for rules in ({"allow": ["^read$"]}, {"deny": [f"^{name}$"]}):
+        blocked = policy(tools=rules).judge_body(text).blocked
+        assert blocked is not None and blocked.value == name
+    assert policy(tools={"allow": [f"^{name}$"]}).judge_body(text) == PASSED
+    assert policy(tools={"deny": ["^bash$"]}).judge_body(text) == PASSED
+    servers = policy(mcp={"allow": ["^github$"]}).judge_body(text).blocked
+    assert (servers is not None) is (name == "stored_prompt")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'{"prompt": "Say {hello}"}',
+        b'{"prompt": ["{", "}"]}',
+        b'{"cachedContent": null, "extra_body": {"google": {"thinking_config": {}}}}',
+    ],
+)
+def test_a_prompt_of_the_request_is_none_of_those(text) -> None:
+    assert tools_and_servers(text) == ([], [])
+
+
 def test_results_and_earlier_calls_are_not_tools() -> None:
     history = body(
         messages=[
