@@ -90,7 +90,12 @@ TABLE: tuple[Metric, ...] = (
         CACHE_HITS, "outcome", "Completed calls that read the provider's prompt cache, or not."
     ),
     _counter(CACHE_RULE_HITS, "rule_id mode_applied", "Calls that a cache rule decided on."),
-    _counter(GUARDRAIL_VERDICTS, "direction verdict", "What guardrails said."),
+    _counter(
+        GUARDRAIL_VERDICTS,
+        "direction verdict",
+        "What guardrails said: allow, modify, block, not_evaluated (nothing readable); "
+        "of those that failed, fail_open (let through) or error (refused).",
+    ),
     _counter(POLICY_BLOCKS, "dimension", "Calls refused by a policy rule."),
     _counter(RATE_LIMIT_DENIED, "dimension vk_id", "Calls refused by a rate limit."),
     _counter(

@@ -123,8 +123,8 @@ class Incoming(msgspec.Struct, frozen=True):
     def session_id(self) -> str:
         """The conversation that a coding tool says this call belongs to."""
         for name in SESSION_HEADERS:
-            if name in self.consumed:
-                return self.consumed[name].decode("latin-1")[:_MAX_SESSION_CHARACTERS]
+            if told := self.consumed.get(name):
+                return told.decode("latin-1")[:_MAX_SESSION_CHARACTERS]
         return ""
 
 

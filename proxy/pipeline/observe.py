@@ -17,6 +17,7 @@ from proxy.pipeline.call import Call, Outcome
 from proxy.pipeline.identity import Identity
 from proxy.pipeline.lanes import Lane
 from proxy.routes import Route, Serves
+from rules.guardrails.matches import Verdict
 
 LEFT_STATUS = 499
 """What the metrics call an answer whose client left before it had a status."""
@@ -147,13 +148,23 @@ def _count_facts(metrics: Metrics, facts: Mapping[str, Any]) -> None:
             metrics.count(table.FALLBACKS, (before, account))
         before = account
     for verdict in facts.get("guardrails", ()):
-        labels = (str(verdict.get("direction")), str(verdict.get("verdict")))
+        labels = (str(verdict.get("direction")), _verdict_label(verdict))
         metrics.count(table.GUARDRAIL_VERDICTS, labels)
     for block in facts.get("policy_blocked", ()):
         metrics.count(table.POLICY_BLOCKS, (str(block.get("dimension")),))
     if rule_id := facts.get("cache_rule_id"):
         labels = (str(rule_id), str(facts.get("cache_mode") or UNKNOWN))
         metrics.count(table.CACHE_RULE_HITS, labels)
+
+
+def _verdict_label(verdict: Mapping[str, Any]) -> str:
+    """Return what dashboards call a verdict: a pass is ``allow``, and a failure let through ``fail_open``."""
+    said = verdict.get("verdict")
+    if said == Verdict.PASS:
+        return "allow"
+    if said == Verdict.ERROR and verdict.get("fail_open"):
+        return "fail_open"
+    return str(said)
 
 
 def _count_refusal(metrics: Metrics, call: Call) -> None:
