@@ -123,7 +123,7 @@ def reset(actor: Actor, budget_id: str, now: datetime) -> Budget:
     with change():
         row = find(actor.organization_id, budget_id)
         if row.window == Window.TOTAL:
-            sentence = "A total never begins anew; a budget with the window manual does."
+            sentence = "A total never resets; a budget with the window manual does."
             raise Refused(Fault.CONFLICT, sentence)
         before = snapshot(row)
         row.last_reset_at = row.updated_at = now

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from core.authoring import (
@@ -29,7 +29,7 @@ from core.models import (
 )
 from core.secrets import Sealer, Secret
 from rules.pricing import NANOUSD_PER_USD
-from streamer.demo.cast import PEOPLE, SERVICES, TEAMS, Caller
+from streamer.demo.cast import DAYS, PEOPLE, SERVICES, TEAMS, Caller
 
 AGENTS = "Support agents"
 WORKFLOWS = "Workflow automations"
@@ -159,7 +159,14 @@ def _budgets(
 
 
 def _budget(actor: Actor, new: budgets.NewBudget, now: datetime) -> str:
-    return _first(Budget, actor, lambda: budgets.create(actor, new, now), name=new.name)
+    def create() -> Budget:
+        made = budgets.create(actor, new, now)
+        # What is left is drawn from a budget's beginning on, and its calls are older than this moment.
+        made.created_at = now - timedelta(days=DAYS)
+        made.save(only=[Budget.created_at])
+        return made
+
+    return _first(Budget, actor, create, name=new.name)
 
 
 def _sources(actor: Actor, support_id: str, seal: Seal, now: datetime) -> dict[str, str]:

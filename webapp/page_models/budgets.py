@@ -131,7 +131,7 @@ def scope_label(budget: Budget, labels: Mapping[tuple[str, str], str]) -> str:
 
 
 def resets_in(standing: Standing, now: datetime) -> str:
-    """Return when a period begins anew, in words."""
+    """Return when a period ends and the next one begins, in words."""
     if standing.ends_at is None:
         return "Never" if standing.budget.window == Window.TOTAL else "When somebody resets it"
     return f"In {filters.duration((standing.ends_at - now).total_seconds())}"
@@ -146,14 +146,14 @@ def forecast_words(found: Forecast, standing: Standing, recent_seconds: float) -
         return f"Nothing was spent in the last {span}, so there is nothing to foretell."
     if found.outlook is Outlook.HOLDS:
         end = filters.money(found.by_end_nanousd or 0)
-        return f"At the rate of the last {span} it lasts: about {end} will be spent when it begins anew."
+        return f"At the rate of the last {span} it lasts: about {end} will be spent when it resets."
     if found.breach_at is None:
         return f"At the rate of the last {span} it lasts for centuries."
     words = f"At the rate of the last {span} it is spent on {filters.stamp(found.breach_at)}"
     if standing.ends_at is None:
         return words + "."
     early = filters.duration((standing.ends_at - found.breach_at).total_seconds())
-    return f"{words}, {early} before it begins anew."
+    return f"{words}, {early} before it resets."
 
 
 NAMED = "named"

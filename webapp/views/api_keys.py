@@ -187,7 +187,11 @@ def _form(values: dict[str, Any], path: str) -> FormPage:
     if path == HERE:
         accounts = directory.service_accounts_of(viewer().organization_id)
         options = [(row.id, row.name) for row in accounts]
-        help_text = "The key does what this account's roles grant."
+        help_text = (
+            "The key does what this account's roles grant."
+            if options
+            else "There is none yet. Make one under Service accounts first."
+        )
         fields.insert(1, Field("owner", "Service account", "select", help_text, options))
     return FormPage(
         "New API key", path, back, tuple(fields), values, submit="Create key", trail="API keys"

@@ -152,7 +152,7 @@ def update(budget_id: str) -> Response:
 def reset(budget_id: str) -> Response:
     """Begin a budget's period anew."""
     row = authoring.reset(viewer().actor(), budget_id, utcnow())
-    flash(f"{row.name} begins anew from now. What was spent stays on record.", "positive")
+    flash(f"{row.name} starts from zero now. What was spent stays on record.", "positive")
     return see("budgets.show", budget_id=budget_id)
 
 

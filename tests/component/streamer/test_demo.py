@@ -7,6 +7,7 @@ from core.lake import activity, open_reader, open_writer
 from core.models import (
     AlertDelivery,
     Anomaly,
+    Budget,
     InboxRow,
     LedgerRow,
     LimitPeriod,
@@ -32,6 +33,7 @@ def test_the_demo_fills_every_page_once(sqlite_db: str, tmp_path: object) -> Non
     with connection():
         queued, booked = InboxRow.select().count(), LedgerRow.select().count()
         settled = {row.limit_id: row.settled for row in LimitPeriod.select()}
+        assert {row.created_at for row in Budget.select()} == {NOW - timedelta(days=60)}
     fill(settings, NOW + timedelta(seconds=30))
     with connection():
         assert (InboxRow.select().count(), LedgerRow.select().count()) == (queued, booked)
