@@ -21,6 +21,11 @@ async def fault_of(keyring, presented=KEY) -> Fault:
     return caught.value.fault
 
 
+def said(caplog: pytest.LogCaptureFixture, name: str) -> list[dict]:
+    """What the log lines of this name tell."""
+    return [vars(record) for record in caplog.records if record.msg == name]
+
+
 async def test_a_key_is_resolved_once_and_then_known(peer, link_to) -> None:
     peer.add_key(KEY)
     async with link_to(peer.url) as link:
@@ -138,8 +143,9 @@ async def test_an_enabled_key_works_although_it_was_just_refused(peer, link_to, 
     ],
 )
 async def test_a_change_evicts_what_it_touches(
-    peer, link_to, eventually, kind: str, subject: dict[str, str], is_kept: bool
+    peer, link_to, eventually, caplog, kind: str, subject: dict[str, str], is_kept: bool
 ) -> None:
+    caplog.set_level("INFO")
     peer.add_key(KEY, budgets=[peer.add_budget("bud_1", 1000)])
     async with link_to(peer.url) as link, trio.open_nursery() as nursery:
         nursery.start_soon(link.feed.follow)
@@ -149,6 +155,10 @@ async def test_a_change_evicts_what_it_touches(
         await eventually(lambda: link.feed.revision == 1)
         assert (link.keyring.known(KEY) is not None) is is_kept
         nursery.cancel_scope.cancel()
+    evicted = [(one["kind"], one["keys"]) for one in said(caplog, "auth_cache_change_evict")]
+    assert evicted == ([] if is_kept else [(kind, 1)])
+    unknown = [one["kind"] for one in said(caplog, "auth_cache_change_unhandled")]
+    assert unknown == ([kind] if kind == "SOMETHING_NEW" else [])
 
 
 async def test_a_change_during_a_resolve_makes_it_ask_again(peer, link_to, eventually) -> None:
@@ -193,7 +203,7 @@ async def test_known_keys_are_served_through_an_outage_and_unknown_ones_are_not(
 
 
 async def test_a_known_key_is_not_served_for_ever_without_the_control_plane(
-    peer, link_to, clock
+    peer, link_to, clock, caplog
 ) -> None:
     peer.add_key(KEY)
     async with link_to(peer.url, stale_seconds=7200, now_s=clock) as link:
@@ -204,10 +214,12 @@ async def test_a_known_key_is_not_served_for_ever_without_the_control_plane(
         clock.ahead_seconds = 7201
         assert link.keyring.known(KEY) is None
         assert await fault_of(link.keyring) is Fault.AUTH_UPSTREAM_UNAVAILABLE
+    (evicted,) = said(caplog, "auth_cache_hard_evict")
+    assert (evicted["reason"], evicted["virtual_key_id"]) == ("hard_cap_exceeded", "vk_1")
 
 
 async def test_a_cold_start_without_the_control_plane_serves_known_keys_until_it_answers(
-    peer, link_to, eventually
+    peer, link_to, eventually, caplog
 ) -> None:
     peer.add_key(KEY)
     async with link_to(peer.url, "before") as link:
@@ -217,6 +229,8 @@ async def test_a_cold_start_without_the_control_plane_serves_known_keys_until_it
         nursery.start_soon(link.feed.follow)
         bundle = await link.keyring.resolve(KEY)
         assert bundle.providers[0].credential == Secret("upstream credential")
+        (stale,) = said(caplog, "auth_cache_serve_stale")
+        assert stale["virtual_key_id"] == "vk_1"
         peer.refusals[KEY] = (403, "virtual_key_revoked")
         peer.start()
         await eventually(lambda: link.keyring.known(KEY) is None)
@@ -271,16 +285,29 @@ async def test_claims_signed_with_another_secret_are_refused(peer, link_to) -> N
 
 
 async def test_a_key_in_use_is_checked_again_in_the_background(
-    peer, link_to, clock, eventually
+    peer, link_to, clock, eventually, caplog
 ) -> None:
+    caplog.set_level("DEBUG", "proxy.keyring")
     peer.add_key(KEY)
     async with link_to(peer.url, now_s=clock) as link, trio.open_nursery() as nursery:
         nursery.start_soon(link.keyring.refresh_forever)
-        first = await link.keyring.resolve(KEY)
-        peer.refusals[KEY] = (403, "virtual_key_revoked")
+        await link.keyring.resolve(KEY)
         clock.ahead_seconds = 61
-        assert link.keyring.known(KEY) is first
+        assert link.keyring.known(KEY) is not None
+        await eventually(lambda: said(caplog, "auth_cache_refresh_success"))
+        peer.refusals[KEY] = (403, "virtual_key_revoked")
+        clock.ahead_seconds = 122
+        assert link.keyring.known(KEY) is not None
         await eventually(lambda: link.keyring.known(KEY) is None)
+        (evicted,) = said(caplog, "auth_cache_hard_evict")
+        assert evicted["reason"] == "auth_rejection"
+        peer.add_key(OTHER, vk_id="vk_2")
+        await link.keyring.resolve(OTHER)
+        peer.stop()
+        clock.ahead_seconds = 183
+        assert link.keyring.known(OTHER) is not None
+        await eventually(lambda: said(caplog, "auth_cache_refresh_transport_failure"))
+        assert link.keyring.known(OTHER) is not None
         nursery.cancel_scope.cancel()
 
 

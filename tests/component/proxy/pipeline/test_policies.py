@@ -111,12 +111,15 @@ async def test_a_rule_in_shadow_mode_records_and_lets_pass(dialect) -> None:
         assert [f["value"] for f in told["facts"]["policy_shadow"]] == ["bash"]
 
 
-async def test_a_pattern_that_is_none_lets_nothing_pass(dialect) -> None:
+async def test_a_pattern_that_is_none_lets_nothing_pass(dialect, caplog) -> None:
     path, ask = DIALECTS[dialect]
     async with governed({"urls": {"deny": ["("]}}) as here:
         got = await (await here.post(path, ask())).read()
         assert (got.status, got.json["error"]["code"]) == (503, "service_unavailable")
         assert here.fake.record.total == 0
+    (told,) = [vars(one) for one in caplog.records if one.msg == "policy_rules_broken"]
+    assert told["vk_id"] == "vk_1"
+    assert told["reason"]
 
 
 async def test_a_body_that_names_its_tools_twice_is_refused(dialect) -> None:
