@@ -13,6 +13,8 @@ from proxy import metric_table as table
 from proxy.access_log import Entry
 from proxy.gateway import Gateway
 from proxy.metrics import OTHER, UNKNOWN, Metrics, Tally, add_seconds
+from proxy.pipeline.attempts import NETWORK, REFUSED, STOPPED, SUCCESS, TIMEOUT
+from proxy.pipeline.beginnings import NOT_FOUND, RATE_LIMIT, SERVER_ERROR
 from proxy.pipeline.call import Call, Outcome
 from proxy.pipeline.identity import Identity
 from proxy.pipeline.lanes import Lane
@@ -37,6 +39,11 @@ _LEVELS = {
     Outcome.FAILED: logging.WARNING,
 }
 _COMPLETED = Outcome.COMPLETED
+_WORDS = {
+    Outcome.COMPLETED: SUCCESS,
+    Outcome.CANCELLED: STOPPED,
+    Outcome.TRUNCATED: str(Outcome.TRUNCATED),
+}
 _SILENT = frozenset({Serves.ALIVE, Serves.READY, Serves.STARTED, Serves.STATUS, Serves.METRICS})
 """Asked every few seconds by machines; they are counted, and no line is written."""
 
@@ -108,7 +115,7 @@ def _new_tally(metrics: Metrics, call: Call, lane: Lane) -> Tally:
     model = metrics.model_label(call.model, is_real=True)
     series = (
         (table.REQUESTS, (path, str(call.status), provider, model)),
-        (table.ATTEMPTS, (account, str(Outcome.COMPLETED))),
+        (table.ATTEMPTS, (account, SUCCESS)),
         (table.CACHE_HITS, ("hit",)),
         (table.CACHE_HITS, ("miss",)),
     )
@@ -129,14 +136,25 @@ def _count(gateway: Gateway, call: Call, status: int, seconds: float) -> None:
 def _count_sending(metrics: Metrics, call: Call, provider: str, model: str, seconds: float) -> None:
     metrics.observe(table.PROVIDER_SECONDS, (provider, model), seconds)
     if "attempts" not in call.facts:
-        outcome = str(call.outcome or Outcome.FAILED)
-        metrics.count(table.ATTEMPTS, (call.required_lane().binding.id, outcome))
+        metrics.count(table.ATTEMPTS, (call.required_lane().binding.id, _only_attempt(call)))
     if call.outcome is Outcome.COMPLETED:
         read_tokens = call.told_counts().cache_read_tokens
         metrics.count(table.CACHE_HITS, ("hit" if read_tokens else "miss",))
         reading = None if call.meter is None else call.meter.reading
         if call.ask.is_streamed and (reading is None or reading.usage is None):
             metrics.count(table.USAGE_MISSING, (provider, model))
+
+
+def _only_attempt(call: Call) -> str:
+    """Return what became of the one attempt of a call, in the words of a chain's attempts."""
+    if call.outcome in _WORDS:
+        return _WORDS[call.outcome]
+    if call.refused is not None:
+        return TIMEOUT if call.refused.fault is Fault.UPSTREAM_TIMEOUT else NETWORK
+    status = call.status or 0
+    if status >= 500:
+        return SERVER_ERROR
+    return {404: NOT_FOUND, 429: RATE_LIMIT}.get(status, REFUSED)
 
 
 def _count_facts(metrics: Metrics, facts: Mapping[str, Any]) -> None:

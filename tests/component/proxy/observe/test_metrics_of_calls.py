@@ -55,7 +55,7 @@ async def test_calls_of_every_ending_are_counted_by_route_status_provider_and_mo
     provider_seconds = "gateway_provider_duration_seconds_count"
     assert value(text, provider_seconds, provider="openai", model="gpt-4o-mini") == 2
     attempts = "gateway_provider_attempts_total"
-    assert value(text, attempts, credential_id="prov_openai", outcome="completed") == 2
+    assert value(text, attempts, credential_id="prov_openai", outcome="success") == 2
     assert value(text, "gateway_client_rejects_total", code="missing_model", vk_id="vk_1") == 1
     assert value(text, "gateway_client_rejects_total", code="missing_api_key") is None
     assert value(text, "gateway_in_flight_requests") == 0

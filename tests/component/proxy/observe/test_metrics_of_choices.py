@@ -5,8 +5,8 @@ import pytest
 from core.secrets import Secret
 from proxy.bundle import GuardrailBinding
 from tests.component.proxy.observe.test_metrics_of_calls import scrape, value
-from tests.component.proxy.pipeline.chains import accounts, script
-from tests.component.proxy.pipeline.site import chat, message, site
+from tests.component.proxy.pipeline.chains import QUICK, accounts, script
+from tests.component.proxy.pipeline.site import chat, message, settings_for, site
 from tests.component.proxy.transport.peers import until
 from tests.unit.proxy.guarding.streams import SECRET
 
@@ -93,3 +93,23 @@ async def test_a_tools_session_and_our_own_trace_headers_are_the_calls() -> None
         assert {one["parent_span_id"] for one in begun} == {span}
         calls = [{n.lower() for n, _ in call.headers} for call in here.fake.record.calls]
         assert not any("x-langwatch-trace-id" in names for names in calls)
+
+
+async def test_the_only_attempt_of_a_call_is_counted_in_the_words_of_a_chain() -> None:
+    failures = {
+        "reset_head": "network",  # first: on a connection used before, it would be sent once more
+        "status=503": "retryable_5xx",
+        "status=429": "rate_limit",
+        "status=404": "not_found",
+        "status=400": "non_retryable",
+        "hang_head": "timeout",
+    }
+    async with site(settings_for(**QUICK)) as here:
+        for behaviour in failures:
+            script(here, behaviour)
+            await (await here.post("/v1/chat/completions", chat())).read()
+        await here.at_rest()
+        text = await scrape(here)
+    for outcome in failures.values():
+        labels = {"credential_id": "prov_openai", "outcome": outcome}
+        assert value(text, "gateway_provider_attempts_total", **labels) == 1, outcome
