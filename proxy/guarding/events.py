@@ -44,6 +44,20 @@ def _piece(text: Text) -> Piece[Path]:
     return Piece(text.text, text.path, is_signed=text.is_signed)
 
 
+def _going_on(value: Any, path: Path, index: Any) -> Pieces:
+    """Return the texts of what is not known by its form; each goes on from the one in its place of the event before."""
+    return [
+        Piece(
+            text.text,
+            text.path,
+            (index, *text.path[len(path) - 1 :]),
+            is_signed=text.is_signed,
+            is_aside=True,
+        )
+        for text in leaves(value, path)
+    ]
+
+
 def read_chat(data: bytes) -> Told:
     """Read a chunk of OpenAI chat completions, or of completions."""
     if data.strip() == b"[DONE]":
@@ -79,7 +93,7 @@ def _chat_delta(delta: dict[str, Any], index: Any, at: Path) -> Pieces:
         elif name == "function_call":
             pieces += _tool_call({"function": value}, index, (*at,), "function_call")
         else:
-            pieces += _alone(value, (*at, name))
+            pieces += _going_on(value, (*at, name), index)
     return pieces
 
 
@@ -185,6 +199,9 @@ def _known(event: Any) -> Pieces:
     ]
 
 
+_GEMINI_BESIDE = ("groundingMetadata", "citationMetadata", "urlContextMetadata", "finishMessage")
+
+
 def read_gemini(data: bytes) -> Told:
     """Read a chunk of Gemini's."""
     chunk = parsed(data)
@@ -200,6 +217,8 @@ def read_gemini(data: bytes) -> Told:
                 pieces.append(Piece(text, (*at, place, "text"), channel))
                 part = {name: value for name, value in part.items() if name != "text"}
             pieces += _alone(part, (*at, place))
+        for name in _GEMINI_BESIDE:
+            pieces += _alone(_get(candidate, name), ("candidates", number, name))
         if _get(candidate, "finishReason") is not None:
             closes.append(index)
     return Told(pieces, tuple(closes))

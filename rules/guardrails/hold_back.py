@@ -27,6 +27,8 @@ class Piece(NamedTuple, Generic[_Path]):
     """The channel is judged once, when it is closed: arguments of a tool make no sense in parts."""
     is_signed: bool = False
     """The provider signed the text, so it can't be changed without being refused later."""
+    is_aside: bool = False
+    """It may come in between a text and what goes on from it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -42,6 +44,8 @@ class _Channel:
     judged: int = 0
     is_judged_whole: bool = False
     is_closed: bool = False
+    is_paused: bool = False
+    """Another channel is written now: what has come is judged as it is, and is context of what may still come."""
     is_signed: bool = False
     matches: list[Match] = field(default_factory=list)
     """What is to be replaced before ``safe``."""
@@ -106,6 +110,18 @@ class HoldBack(Generic[_Path]):
             if channel.end - channel.safe > MOST_HELD_CHARACTERS:
                 raise TooMuchHeld
         self._events.append((event, entries))
+        if len(self._channels) > 1:
+            self._pause(pieces)
+
+    def _pause(self, pieces: Sequence[Piece[_Path]]) -> None:
+        """Pause what a choice or a part was writing before, when it goes on with something else."""
+        written = {p.channel: p.is_aside for p in pieces if p.channel is not None and p.text}
+        writers = {
+            name[0] for name, aside in written.items() if isinstance(name, tuple) and not aside
+        }
+        for name, channel in self._channels.items():
+            if name not in written and isinstance(name, tuple) and name[0] in writers:
+                channel.is_paused = not channel.is_judged_whole and channel.safe < channel.end
 
     def _channel(self, piece: Piece[_Path]) -> _Channel:
         if piece.channel is None:
@@ -146,7 +162,7 @@ class HoldBack(Generic[_Path]):
         for channel in self._channels.values():
             waits = channel.end - channel.safe
             is_due = waits >= self._window and channel.end - channel.judged >= step
-            if is_due and not channel.is_judged_whole:
+            if channel.is_paused or (is_due and not channel.is_judged_whole):
                 windows.append(self._window_of(channel))
         return windows
 
@@ -168,7 +184,9 @@ class HoldBack(Generic[_Path]):
             if m.end + shift > old
         ]
         safe = end
-        if not channel.is_closed:
+        if channel.is_paused:
+            channel.is_paused = False
+        elif not channel.is_closed:
             safe = max(end - self._overlap, old)
             for match in reversed(found):
                 # What reaches the end may go on, and what is let go must not end within a match.

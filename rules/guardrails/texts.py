@@ -12,7 +12,7 @@ Path = tuple[str | int, ...]
 """Names of members and indexes of elements, from the outermost value inwards."""
 REQUEST_PLACES = (
     *("messages", "system", "input", "instructions", "contents", "content"),
-    *("systemInstruction", "system_instruction", "prompt", "suffix", "requests"),
+    *("systemInstruction", "system_instruction", "prompt", "suffix", "requests", "prediction"),
     "generateContentRequest",
 )
 ANSWER_PLACES = (
@@ -34,13 +34,18 @@ _SKIPPED = frozenset(
         ),
         *("tool_use_id", "tool_call_id", "call_id", "item_id", "server_label", "finishReason"),
         *("signature", "encrypted_content", "thoughtSignature", "thought_signature", "phase"),
-        *("media_type", "mimeType", "mime_type", "format", "detail", "cache_control", "logprobs"),
+        *("media_type", "mimeType", "mime_type", "format", "detail", "cache_control"),
+        *("logprobs", "logprobsResult"),
         *("encrypted_index", "encrypted_stdout", "file_id", "fileId", "system_fingerprint"),
     }
 )
 _FREE = frozenset({"args", "response", "arguments", "parameters"})
 """What is in these is a tool's own; there a member called ``name`` is as good a text as any."""
 _ENCODED = ("media_type", "mimeType", "mime_type", "format", "filename")
+_ADDRESSES = frozenset(
+    {"url", "image_url", "file_url", "video_url", "audio_url", "file_data", "fileUri", "file_uri"}
+)
+"""Members in which a file may stand as an address with the scheme ``data``."""
 _MAX_DEPTH = 64
 
 
@@ -130,7 +135,7 @@ def _members(value: dict[str, Any], path: Path, is_free: bool, is_signed: bool) 
             continue
         if isinstance(inner, str) and (
             (is_file and name in ("data", "file_data") and kind != "text")
-            or inner.startswith("data:")
+            or (name in _ADDRESSES and inner.startswith("data:"))
             or (kind == "redacted_thinking" and name == "data")
         ):
             continue

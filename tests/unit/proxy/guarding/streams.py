@@ -56,6 +56,20 @@ def chat(parts: Sequence[str]) -> list[bytes]:
     return [*events, chunk({}, "stop"), b"data: [DONE]\n\n"]
 
 
+def chat_thoughts(parts: Sequence[str]) -> list[bytes]:
+    """Thoughts, told twice as some providers do, and then an answer."""
+
+    def chunk(delta: Any, end: str | None = None) -> bytes:
+        return event({"choices": [{"index": 0, "delta": delta, "finish_reason": end}]})
+
+    def thought(part: str) -> bytes:
+        details = [{"type": "reasoning.text", "text": part, "index": 0}]
+        return chunk({"content": "", "reasoning": part, "reasoning_details": details})
+
+    answer = chunk({"content": "So it is."})
+    return [*map(thought, parts), answer, chunk({}, "stop"), b"data: [DONE]\n\n"]
+
+
 def chat_tool(parts: Sequence[str]) -> list[bytes]:
     def chunk(call: Any, end: str | None = None) -> bytes:
         choice = {"index": 0, "delta": {"tool_calls": [call]} if call else {}, "finish_reason": end}
@@ -135,6 +149,7 @@ def gemini_tool(parts: Sequence[str]) -> list[bytes]:
 Stream = Callable[[Sequence[str]], list[bytes]]
 STREAMS: dict[str, tuple[str, Stream]] = {
     "chat": ("openai_chat", chat),
+    "chat thoughts": ("openai_chat", chat_thoughts),
     "chat tool": ("openai_chat", chat_tool),
     "messages": ("anthropic_messages", messages),
     "messages tool": ("anthropic_messages", messages_tool),

@@ -127,6 +127,64 @@ def test_text_is_let_go_while_more_is_to_come() -> None:
     assert sum(map(bool, out[1:8])) >= 3
 
 
+def chunk(**delta: str) -> bytes:
+    return event({"choices": [{"index": 0, "delta": delta}]})
+
+
+def thought(text: str, **more: bool) -> bytes:
+    return event({"candidates": [{"content": {"parts": [{"text": text} | more]}}]})
+
+
+@pytest.mark.parametrize(
+    ("dialect", "thoughts", "answers"),
+    [
+        ("openai_chat", chunk(reasoning_content="hmm " * 10), chunk(content="word " * 10)),
+        ("gemini", thought("hmm " * 10, thought=True), thought("word " * 10)),
+    ],
+    ids=["chat", "gemini"],
+)
+def test_an_answer_does_not_wait_for_the_end_of_it_behind_its_thoughts(
+    dialect, thoughts, answers
+) -> None:
+    guard, _ = guarded(dialect, check())
+    out = b"".join(b"".join(guard.take([one])) for one in [thoughts] * 8 + [answers] * 8)
+    assert out.count(thoughts) == 8
+    assert out.count(answers) >= 4
+
+
+def test_what_goes_on_after_something_else_is_judged_with_what_came_before() -> None:
+    half = len(SECRET) // 2
+    mixed = [chunk(content=SECRET[:half]), chunk(reasoning="hm"), chunk(content=SECRET[half:])]
+    guard, _ = guarded("openai_chat", check(action="block"))
+    out, refused = passed(guard, [*mixed, b"data: [DONE]\n\n"])
+    assert refused is not None
+    assert SECRET[half:] not in texts(out)
+    guard, _ = guarded("openai_chat", check())
+    assert SECRET[half:] not in texts(passed(guard, [*mixed, b"data: [DONE]\n\n"])[0])
+
+
+def test_what_beside_a_text_repeats_it_goes_when_the_text_changes() -> None:
+    told = {"content": [{"token": "fine", "logprob": -0.1}]}
+    secret = {"content": [{"token": SECRET, "logprob": -0.1}]}
+    choice = {"index": 0, "delta": {"content": "fine "}, "logprobs": told}
+    events = [
+        event({"choices": [choice]}),
+        event({"choices": [choice | {"delta": {"content": SECRET}, "logprobs": secret}]}),
+    ]
+    guard, _ = guarded("openai_chat", check())
+    out, _ = passed(guard, events)
+    assert not leaks(out)
+    assert events[0] in out and out.count(b'"logprobs":null') == 1
+    delta = {"type": "response.output_text.delta", "item_id": "m", "delta": SECRET}
+    guard, _ = guarded("openai_responses", check())
+    out, _ = passed(guard, [event(delta | {"logprobs": [{"token": SECRET}]})])
+    assert not leaks(out) and b'"logprobs":[]' in out
+    segment = {"segment": {"text": f"It is {SECRET}."}}
+    grounded = {"groundingMetadata": {"groundingSupports": [segment]}}
+    guard, _ = guarded("gemini", check())
+    assert not leaks(passed(guard, [event({"candidates": [grounded]})])[0])
+
+
 def test_thinking_that_is_signed_is_blocked_and_not_changed() -> None:
     guard, judge = guarded("anthropic_messages", check())
     out, refused = passed(guard, messages([SECRET], "thinking", "thinking_delta"))

@@ -143,6 +143,45 @@ def test_the_texts_of_an_answer_are_found(name) -> None:
     assert [t.path for t in inside] == [(0, *t.path) for t in found]
 
 
+def test_only_the_address_of_a_file_is_passed_over_and_no_text_that_looks_like_one() -> None:
+    said = "data:text/plain;base64,aGVsbG8="
+    parts = [{"type": "text", "text": said}, {"type": "image_url", "image_url": {"url": said}}]
+    file = {"type": "file", "file": {"filename": "a.txt", "file_data": said}}
+    body = {"messages": [{"content": said}, {"content": [*parts, file]}]}
+    body |= {"prediction": {"type": "content", "content": "T"}}
+    assert [t.text for t in request_texts(json.dumps(body).encode())] == [
+        *(said, said, "a.txt", "T")
+    ]
+    choices = [{"message": {"content": said, "images": [{"image_url": {"url": said}}]}}]
+    assert [t.text for t in answer_texts({"choices": choices})] == [said]
+
+
+PROBABILITIES = {
+    "chat": ({"choices": [{"message": {"content": "T"}, "logprobs": {"content": ["T"]}}]}, None),
+    "completions": ({"choices": [{"text": "T", "logprobs": {"tokens": ["T"]}}]}, None),
+    "responses": ({"output": [{"content": [{"text": "T", "logprobs": [{"token": "T"}]}]}]}, []),
+    "gemini": (
+        {
+            "candidates": [
+                {"content": {"parts": [{"text": "T"}]}, "logprobsResult": {"chosen": ["T"]}}
+            ]
+        },
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PROBABILITIES)
+def test_a_text_that_is_replaced_takes_the_probabilities_of_its_tokens_along(name) -> None:
+    answer, gone = PROBABILITIES[name]
+    (text,) = answer_texts(answer)
+    changed = json.loads(with_texts(json.dumps(answer).encode(), {text.path: "new"}))
+    assert '"T"' not in json.dumps(changed)
+    assert json.dumps(gone) in json.dumps(changed)
+    asked = b'{"logprobs": true, "top_logprobs": 2, "messages": [{"content": "T"}]}'
+    assert with_texts(asked, {("messages", 0, "content"): "T"}) == asked
+
+
 def test_signed_thinking_is_looked_at_in_answers_only() -> None:
     block = {"type": "thinking", "thinking": "hmm", "signature": "s"}
     assert [t.is_signed for t in answer_texts({"content": [block]})] == [True]
