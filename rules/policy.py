@@ -9,7 +9,16 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from rules.patterns import MAX_PATTERNS, AnyOf, BadPattern, pattern_error, searchable
-from rules.policy_subjects import DIMENSIONS, MCP, MODELS, TOOLS, URLS, Subject, tools_and_servers
+from rules.policy_subjects import (
+    DIMENSIONS,
+    MCP,
+    MODELS,
+    TOOLS,
+    URLS,
+    Subject,
+    other_models,
+    tools_and_servers,
+)
 from rules.policy_subjects import urls as urls_in
 
 MAX_VALUE_CHARACTERS = 64
@@ -95,6 +104,8 @@ class Policy:
             found += [(TOOLS, tools), (MCP, servers)]
         if URLS in rules:
             found.append((URLS, urls_in(body)))
+        if MODELS in rules:
+            found.append((MODELS, other_models(body)))
         return self._judge(found) if found else PASSED
 
     def judge_form(self, body: bytes) -> Verdict:
@@ -244,7 +255,8 @@ def explain(body: bytes, policy: Policy, model: str = "", provider: str = "") ->
     tools, servers = tools_and_servers(body)
     seen = {TOOLS: tools, MCP: servers, URLS: urls_in(body)}
     subjects = {name: tuple(s.spellings[0] for s in some) for name, some in seen.items()}
-    subjects[MODELS] = (model,) if model else ()
+    others = tuple(s.spellings[0] for s in other_models(body))
+    subjects[MODELS] = ((model,) if model else ()) + others
     if policy.problem:
         return Explanation("broken", (policy.problem,), (), subjects)
     verdicts = [policy.judge_body(body)]

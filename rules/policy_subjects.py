@@ -1,4 +1,5 @@
-"""Finds what a policy judges in a request body: tools, MCP servers and addresses. Judges none of them.
+"""Finds what a policy judges in a request body: tools, MCP servers, addresses, and models beside the one that
+is asked for. Judges none of them.
 
 Every place of every dialect is looked into, whatever the path of the request: a provider behind a custom
 address may read fields of a dialect that it is not asked in. Results of tools and earlier calls of them
@@ -55,7 +56,7 @@ _NAMES = frozenset(
     {
         *("name", "type", "function", "functions", "tools", "namespace"),
         *("functionDeclarations", "function_declarations", "server_label", "server_url"),
-        *("connector_id", "mcp_server_name", "url", "id", "allowed_tools", "configs"),
+        *("connector_id", "mcp_server_name", "url", "id", "allowed_tools", "configs", "model"),
     }
 )
 _DECLARATIONS = ("functionDeclarations", "function_declarations")
@@ -74,7 +75,7 @@ def tools_and_servers(body: bytes) -> tuple[list[Subject], list[Subject]]:
     """
     try:
         if _may_hide(body):
-            _refuse_twice(body)
+            _refuse_twice(body, _PLACES)
         places = _places.decode(body)
         found = _Found()
         for name in ("tools", "functions"):
@@ -107,11 +108,11 @@ def _may_hide(body: bytes) -> bool:
     return False
 
 
-def _refuse_twice(body: bytes) -> None:
+def _refuse_twice(body: bytes, places: tuple[str, ...]) -> None:
     # Only the outermost object is judged here; what stands in the places is judged when it is read.
     outermost: list[tuple[str, Any]] = json.loads(body, object_pairs_hook=_kept_pairs)
     names = [name for name, _ in outermost] if isinstance(outermost, list) else []
-    for name in _PLACES:
+    for name in places:
         if names.count(name) > 1:
             raise Unjudgeable(f"The request names `{name}` twice.")
 
@@ -271,6 +272,42 @@ class _Found:
 
     def _named_server(self, name: str, param: str) -> None:
         self.mcp.append(Subject((name,), param))
+
+
+class _Fallbacks(msgspec.Struct, gc=False):
+    models: msgspec.Raw = msgspec.Raw()
+    fallbacks: msgspec.Raw = msgspec.Raw()
+
+
+_fallbacks = msgspec.json.Decoder(_Fallbacks)
+_FALLBACKS = tuple(_Fallbacks.__struct_fields__)
+_NAMES_FALLBACKS = re2.compile(rb'"models"|"fallbacks"|\\u00[4-7][0-9a-fA-F]')
+
+
+def other_models(body: bytes) -> list[Subject]:
+    """Return the models that a request lets its provider fall back to by itself, bare and with their vendor.
+
+    Raises Unjudgeable when the body is not the JSON object it should be, or names these lists twice.
+    """
+    if _NAMES_FALLBACKS.search(body) is None:
+        return []
+    try:
+        _refuse_twice(body, _FALLBACKS)
+        told = _fallbacks.decode(body)
+        found = []
+        for place in _FALLBACKS:
+            names = _plain(getattr(told, place))
+            for number, name in enumerate(names if isinstance(names, list) else ()):
+                at = f"{place}[{number}]"
+                if isinstance(name, dict):
+                    name, at = name.get("model"), f"{at}.model"
+                if isinstance(name, str) and name:
+                    found.append(Subject(tuple(dict.fromkeys((name, name.rpartition("/")[2]))), at))
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        if isinstance(error, Unjudgeable):
+            raise
+        raise Unjudgeable("The models of the request can't be read.") from None
+    return found
 
 
 _SCHEME_END = re.compile(rb"(?i)https?$")

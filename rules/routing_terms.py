@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from rules.globs import Globs
+from rules.policy_subjects import Subject
 from rules.routing import Aliases
 from rules.strategies import Strategy
 
@@ -79,6 +80,13 @@ class RoutingTerms(Generic[P]):
         """Say whether the lists of allowed models hold a provider's model, bare or with its provider."""
         names = (model, f"{binding.type}/{model}", f"{binding.name}/{model}")
         return all(globs.match(*names) for globs in self.allowed)
+
+    def first_refused(self, binding: Bound, others: Sequence[Subject]) -> Subject | None:
+        """Return the first of the models named beside the one asked for that the lists do not hold."""
+        for other in others:
+            if not any(self.allows(binding, name) for name in other.spellings):
+                return other
+        return None
 
 
 def terms_of(

@@ -22,7 +22,7 @@ from rules.guardrails.texts import Text, Unreadable, request_texts
 from rules.guardrails.types import REQUEST, Guard, guard_of, wanted_in
 from rules.limits import Verdict as LimitVerdict
 from rules.policy import Policy, Verdict, explain, policy_of
-from rules.policy_subjects import DIMENSIONS, MODELS, Unjudgeable
+from rules.policy_subjects import DIMENSIONS, MODELS, Unjudgeable, other_models
 from rules.routing import Directory, Reason, Unplaced
 from rules.routing_terms import RoutingTerms, terms_of
 from rules.strategies import Strategy
@@ -120,6 +120,13 @@ def _routing(
         sentence = f"{refused.pick.model} is not among the models allowed: {lists}."
         return Step(title, BLOCKED, "Refused", [sentence]), []
     allowed = [(order[pick.place], pick.model) for pick in resolution.picks]
+    try:
+        other = terms.first_refused(allowed[0][0], other_models(asked.body))
+    except Unjudgeable as error:
+        return Step(title, BLOCKED, "Refused", [str(error)]), []
+    if other is not None:
+        sentence = f"{other.spellings[0]} at {other.param} is not among the models allowed."
+        return Step(title, BLOCKED, "Refused", [sentence]), []
     chain = [pick for pick in allowed if pick[0].settings.serves(pick[1])]
     if not chain:
         sentence = f"{allowed[0][0].name} has blocked {allowed[0][1]}."
@@ -159,30 +166,36 @@ def _policy_steps(policy: Policy, body: bytes, chain: Chain) -> list[Step]:
         seen = explain(body, Policy()).subjects
         return [_dimension(policy, name, body, chain, seen.get(name, ())) for name in DIMENSIONS]
     except Unjudgeable as error:
-        is_judged = not policy.rules.keys() <= {MODELS}
-        tone, word = (BLOCKED, "Refused") if is_judged else (SILENT, "No rule")
+        tone, word = (BLOCKED, "Refused") if _is_unjudgeable(policy, body) else (SILENT, "No rule")
         return [Step("Policy rules", tone, word, [f"{error} So no rule can judge it."])]
+
+
+def _is_unjudgeable(policy: Policy, body: bytes) -> bool:
+    try:
+        policy.judge_body(body)
+    except Unjudgeable:
+        return True
+    return False
 
 
 def _dimension(policy: Policy, name: str, body: bytes, chain: Chain, seen: Sequence[str]) -> Step:
     title = f"Policy rules: {TITLES[name].lower() if name != 'mcp' else TITLES[name]}"
     if name == MODELS:
-        seen = [f"{one.type}/{model}" for one, model in chain]
+        seen = [*(f"{one.type}/{model}" for one, model in chain), *seen]
     named = [f"Named: {', '.join(seen)}."] if seen else ["The request names none."]
     rules = policy.rules.get(name)
     if not rules:
         return Step(title, SILENT, "No rule", named)
     one = Policy({name: rules})
-    if name != MODELS:
-        verdicts = [one.judge_body(body)]
-    else:
-        verdicts = [one.judge_model(model, bound.type) for bound, model in chain]
+    in_body = one.judge_body(body)
+    verdicts = [one.judge_model(model, bound.type) for bound, model in chain if name == MODELS]
     first = verdicts[0] if verdicts else Verdict()
-    if first.blocked is not None:
-        return Step(title, BLOCKED, "Blocked", [first.blocked.reason])
+    blocked = in_body.blocked or first.blocked
+    if blocked is not None:
+        return Step(title, BLOCKED, "Blocked", [blocked.reason])
     # A fallback that is not allowed is left out of the chain, and the call goes on.
     rest = [f"{v.blocked.reason} So it is not tried." for v in verdicts[1:] if v.blocked]
-    shadow = [finding.reason for finding in first.shadowed]
+    shadow = [finding.reason for finding in (*in_body.shadowed, *first.shadowed)]
     if shadow:
         return Step(title, REPORTED, "Only reported", [*shadow, *rest])
     return Step(title, PASSES, "Passes", [*named, *rest])

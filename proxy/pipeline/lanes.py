@@ -241,7 +241,7 @@ class RouteLanes:
             raise self._refusal(unplaced, model) from None
         except NotAllowed as refused:
             place, name = refused.pick
-            raise _not_allowed(self._lanes[place], name, refused.alias) from None
+            raise not_allowed(self._lanes[place].binding, name, refused.alias) from None
         served = ((self._lanes[place].serving(name), name) for place, name in resolution.picks)
         chain = [Choice(lane, name) for lane, name in served if lane is not None]
         if not chain:
@@ -270,13 +270,17 @@ class RouteLanes:
         return Refused(fault, sentence + advice, model=model, reachable=reachable)
 
 
-def _not_allowed(lane: Lane, model: str, alias: str) -> Refused:
+def not_allowed(
+    binding: ProviderBinding, model: str, alias: str = "", param: str | None = None
+) -> Refused:
+    """Return the refusal of a model that the lists of the key or of its policy do not hold."""
     named = f' (by the alias "{alias}")' if alias else ""
     return Refused(
         Fault.MODEL_NOT_ALLOWED,
         f'The model "{model}"{named} is not among those that this key may use.',
+        param=param,
         model=model,
-        provider=lane.binding.name,
+        provider=binding.name,
     )
 
 

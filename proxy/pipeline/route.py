@@ -2,16 +2,19 @@
 
 from msgspec.structs import replace
 
-from core.fault import Refused
+from core.fault import Fault, Refused
+from proxy.bundle import ProviderBinding
 from proxy.dialects.request_fields import check_model
 from proxy.gateway import Gateway
 from proxy.pipeline.call import Call
 from proxy.pipeline.counted import count_here
-from proxy.pipeline.lanes import Choice, RouteLanes
+from proxy.pipeline.lanes import Choice, RouteLanes, not_allowed
 from rules.estimates import estimate_usage
 from rules.makers import has_sealed
+from rules.policy_subjects import Unjudgeable, other_models
 from rules.pricing import cost_nanousd
 from rules.routing import Source
+from rules.routing_terms import RoutingTerms
 from rules.strategies import Strategy, by_cost, rotated
 
 _IMPLICIT = Source.IMPLICIT
@@ -41,6 +44,9 @@ def route(gateway: Gateway, call: Call) -> None:
     except Refused as refused:
         count_here(call, refused)
         return
+    terms = call.required_plan().terms
+    if terms.allowed and call.dialect.read_form is None:
+        _refuse_other_models(call, terms, chain[0].lane.binding)
     if source is not _IMPLICIT:
         call.note("model_source", source.value)
         if alias:
@@ -48,10 +54,22 @@ def route(gateway: Gateway, call: Call) -> None:
     if len(chain) > 1:
         call.watches_sealed = True
         chain = _ordered(gateway, call, lanes, chain)
-        if call.required_plan().terms.max_attempts == 1:
+        if terms.max_attempts == 1:
             chain = chain[:1]
     call.chain = chain
     call.choose(chain[0])
+
+
+def _refuse_other_models(
+    call: Call, terms: RoutingTerms[ProviderBinding], binding: ProviderBinding
+) -> None:
+    """Hold the models that a provider may fall back to by itself against the lists, too."""
+    try:
+        refused = terms.first_refused(binding, other_models(call.body))
+    except Unjudgeable as error:
+        raise Refused(Fault.BAD_REQUEST, f"{error} So no list of models can judge it.") from None
+    if refused is not None:
+        raise not_allowed(binding, refused.spellings[0], param=refused.param)
 
 
 def _ordered(

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from copy import copy
 from typing import Any
 
+import orjson
 import pytest
 
 from proxy.bundle import Bundle
@@ -88,6 +89,39 @@ async def test_each_dimension_has_its_refusal(dialect, rules, members, code, met
         assert got.json["error"]["meta"][name] == (value or ask()["model"])
         assert got.json["error"]["meta"]["rule"] == "set 0"
         assert here.fake.record.total == 0
+
+
+FALLBACKS = {
+    "openai": ({"models": ["openai/gpt-5", "acme/big"]}, "models[1]"),
+    "anthropic": ({"fallbacks": [{"model": "acme/big"}]}, "fallbacks[0].model"),
+}
+
+
+async def test_models_that_a_provider_may_fall_back_to_are_judged_like_the_one_asked_for(
+    dialect,
+) -> None:
+    path, ask = DIALECTS[dialect]
+    members, param = FALLBACKS[dialect]
+    async with governed({"models": {"deny": ["^big$"]}}) as here:
+        got = await (await here.post(path, ask(**members))).read()
+        error = got.json["error"]
+        assert (got.status, error["code"]) == (403, "model_not_allowed")
+        assert (error["param"], error["meta"]["model"]) == (param, "acme/big")
+    for allowed, status in ((["gpt*", "claude*"], 403), (["gpt*", "claude*", "big"], 200)):
+        async with governed() as here:
+            here.keyring.bundle.config = {"models_allowed": allowed}
+            got = await (await here.post(path, ask(**members))).read()
+            assert got.status == status
+            assert here.fake.record.total == (status == 200)
+            if status == 403:
+                assert (got.json["error"]["code"], got.json["error"]["param"]) == (
+                    "model_not_allowed",
+                    param,
+                )
+            (name,) = members
+            twice = b'{"%b":[],' % name.encode() + orjson.dumps(ask(**members))[1:]
+            got = await (await here.post(path, twice)).read()
+            assert (got.status, got.json["error"]["code"]) == (400, "bad_request")
 
 
 async def test_what_no_rule_objects_to_passes_byte_for_byte(dialect) -> None:

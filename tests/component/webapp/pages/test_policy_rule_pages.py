@@ -167,6 +167,15 @@ def test_a_request_is_held_against_everything_that_applies_to_a_key(tmp_path: Pa
     )
     older = at.post(TEST, **form | {"body": json.dumps(CHAT | {"model": "gpt-4.1"})})
     assert "denied by `^gpt-4` of New models" in steps_of(older.text)["Policy rules: models"][1]
+    backed = at.post(TEST, **form | {"body": json.dumps(CHAT | {"models": ["openai/gpt-4.1"]})})
+    assert "denied by `^gpt-4` of New models" in steps_of(backed.text)["Policy rules: models"][1]
+    new = NewVirtualKey(
+        "laptop", key.project_id, (one.id, two.id), config={"models_allowed": ["gpt-5*"]}
+    )
+    virtual_keys.update(at.actor, key.id, new, utcnow())
+    body = CHAT | {"model": "gpt-5-mini", "models": ["openai/o1"]}
+    backed = at.post(TEST, **form | {"body": json.dumps(body)})
+    assert "openai/o1 at models[0] is not among the models allowed" in backed.text
 
 
 def test_without_a_key_it_is_what_holds_for_everybody(tmp_path: Path) -> None:
