@@ -12,6 +12,9 @@ from rules.usage import Usage
 BYTES_PER_TOKEN = 3.5
 DEFAULT_OUTPUT_TOKENS = 4096
 MAX_OUTPUT_TOKENS = 32_000
+"""The most that is expected of one answer."""
+MAX_ANSWERS = 128
+"""How many answers a call may ask for at once, at any provider."""
 ENOUGH_SAMPLES = 5
 _KEPT_SAMPLES = 32
 _MAX_SERIES = 10_000
@@ -28,14 +31,14 @@ _PERCENTILE = 0.95
 
 
 class OutputHistory:
-    """How many output tokens calls used lately, by key and model and by model alone. Bounded; oldest go first."""
+    """How many output tokens an answer had lately, by key and model and by model alone. Bounded; oldest go first."""
 
     def __init__(self, max_series: int = _MAX_SERIES) -> None:
         self._max_series = max_series
         self._series: OrderedDict[tuple[str, str], _Series] = OrderedDict()
 
     def add(self, vk_id: str, model: str, output_tokens: int, overrun: float = 1.0) -> None:
-        """Note what one completed call used, and how many times its estimate it cost."""
+        """Note what an answer of one completed call used, and how many times its estimate the call cost."""
         own = self._add((vk_id, model), output_tokens)
         if own.count <= _KEPT_SAMPLES or not own.count % _SHARED_EVERY:
             # What all keys used matters to keys without a history; a busy one need not tell it all.
@@ -106,11 +109,17 @@ class _Series:
         self.p95_tokens = ordered[min(len(ordered) - 1, int(len(ordered) * _PERCENTILE))]
 
 
-def estimate_usage(body_bytes: int, max_tokens: int | None, p95_tokens: int | None) -> Usage:
-    """Return the probable usage of a call; ``p95_tokens`` is ``OutputHistory.p95_tokens`` for it."""
+def estimate_usage(
+    body_bytes: int, max_tokens: int | None, p95_tokens: int | None, answers: int = 1
+) -> Usage:
+    """Return the probable usage of a call that asks for so many answers.
+
+    ``max_tokens`` is for each answer, and so is ``p95_tokens``, which is ``OutputHistory.p95_tokens`` for the call.
+    """
     allowed = DEFAULT_OUTPUT_TOKENS if max_tokens is None else max(0, max_tokens)
     if p95_tokens is not None:
         usual = int(p95_tokens * _MARGIN) + 1
         # A caller without a maximum may well get more than the default: then the history alone decides.
         allowed = usual if max_tokens is None else min(allowed, usual)
-    return Usage(int(body_bytes / BYTES_PER_TOKEN) + 1, min(allowed, MAX_OUTPUT_TOKENS))
+    output = min(allowed, MAX_OUTPUT_TOKENS) * min(answers, MAX_ANSWERS)
+    return Usage(int(body_bytes / BYTES_PER_TOKEN) + 1, output)

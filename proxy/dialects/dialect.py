@@ -20,12 +20,15 @@ class Ask(msgspec.Struct, frozen=True, gc=False):
     model: str
     is_streamed: bool = False
     max_tokens: int | None = None
+    """The most that each answer may have."""
     asks_usage: bool | None = None
     """Whether the caller asked for usage on the stream; None when the request does not say."""
     units: int = 0
     """What is billed by the piece and known beforehand: characters to speak, pictures to make."""
     model_span: tuple[int, int] | None = None
     """Where the model stands in a body that is not JSON."""
+    answers: int = 1
+    """How many answers are asked for at once, and billed."""
 
 
 class Counts(NamedTuple):

@@ -30,6 +30,7 @@ class _Limits(msgspec.Struct, gc=False):
     max_output_tokens: Any = msgspec.field(name="maxOutputTokens", default=None)
     max_output_tokens_snake: Any = msgspec.field(name="max_output_tokens", default=None)
     candidate_count: Any = msgspec.field(name="candidateCount", default=None)
+    candidate_count_snake: Any = msgspec.field(name="candidate_count", default=None)
 
 
 class _Request(msgspec.Struct, gc=False):
@@ -69,14 +70,15 @@ def read_request(body: bytes) -> Ask:
     request: _Request = _decoded(_request, body)
     check_present(request.contents, "contents")
     config = request.config or request.config_snake
-    limit = None
+    limit, answers = None, 1
     if config is not None:
         limit = token_count(config.max_output_tokens)
         if limit is None:
             limit = token_count(config.max_output_tokens_snake)
-        if limit is not None:
-            limit *= token_count(config.candidate_count) or 1
-    return Ask("", max_tokens=limit, asks_usage=True)
+        answers = token_count(config.candidate_count) or 1
+        if answers == 1:
+            answers = token_count(config.candidate_count_snake) or 1
+    return Ask("", max_tokens=limit, asks_usage=True, answers=answers)
 
 
 def read_count_request(body: bytes) -> Ask:

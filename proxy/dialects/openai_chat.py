@@ -16,6 +16,7 @@ class _Request(msgspec.Struct, gc=False):
     stream_options: Any = None
     max_tokens: Any = None
     max_completion_tokens: Any = None
+    n: Any = None
 
 
 _request = msgspec.json.Decoder(_Request)
@@ -36,6 +37,7 @@ def read_request(body: bytes) -> Ask:
         request.stream is True,
         None if limit is None else token_count(limit),
         None if options is None else asks_usage(options),
+        answers=1 if request.n is None else token_count(request.n) or 1,
     )
 
 

@@ -36,8 +36,9 @@ def read_request(body: bytes) -> Ask:
     return Ask(
         request.model,
         request.stream is True,
-        (_DEFAULT_MAX_TOKENS if limit is None else limit) * answers,
+        _DEFAULT_MAX_TOKENS if limit is None else limit,
         asks_usage(request.stream_options),
+        answers=answers,
     )
 
 

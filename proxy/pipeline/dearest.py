@@ -44,7 +44,7 @@ def _outlay(gateway: Gateway, call: Call, choice: Choice) -> int:
     price = _price(gateway, call, choice)
     usual_tokens, margin = gateway.history.outlook(vk_id, choice.model)
     if call.dialect.estimate is None:
-        usage = estimate_usage(len(call.body), call.ask.max_tokens, usual_tokens)
+        usage = estimate_usage(len(call.body), call.ask.max_tokens, usual_tokens, call.ask.answers)
     else:
         usage = call.dialect.estimate(call.ask, len(call.body), price.unit)
     amount = int(cost_nanousd(usage, price) * margin)

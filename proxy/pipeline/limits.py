@@ -115,7 +115,9 @@ def _wanted(gateway: Gateway, call: Call) -> tuple[Sequence[LimitState], Amounts
     call.price = price = gateway.prices.price(lane.binding.type, model, call.admitted_s, medium)
     usual_tokens, margin = gateway.history.outlook(bundle.vk_id, model)
     if call.dialect.estimate is None:
-        estimate = estimate_usage(len(call.body), call.ask.max_tokens, usual_tokens)
+        estimate = estimate_usage(
+            len(call.body), call.ask.max_tokens, usual_tokens, call.ask.answers
+        )
     else:
         estimate = call.dialect.estimate(call.ask, len(call.body), price.unit)
     call.estimate = estimate

@@ -104,7 +104,7 @@ def _of_maker(gateway: Gateway, call: Call, chain: tuple[Choice, ...]) -> tuple[
 
 def _cost(gateway: Gateway, call: Call, choice: Choice) -> int | None:
     price = gateway.prices.price(choice.lane.binding.type, choice.model, gateway.now_s())
-    usage = estimate_usage(len(call.body), call.ask.max_tokens, None)
+    usage = estimate_usage(len(call.body), call.ask.max_tokens, None, call.ask.answers)
     return cost_nanousd(usage, price) if price.is_known else None
 
 

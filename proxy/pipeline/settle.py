@@ -66,7 +66,8 @@ def settled_of(gateway: Gateway, call: Call) -> Settled:
     if call.outcome is Outcome.COMPLETED and not is_estimated:
         overrun = cost / call.estimate_nanousd if call.estimate_nanousd else 1.0
         vk_id = call.required_plan().bundle.vk_id
-        gateway.history.add(vk_id, call.model, usage.output_tokens, overrun)
+        answer_tokens = usage.output_tokens // call.ask.answers
+        gateway.history.add(vk_id, call.model, answer_tokens, overrun)
     return Settled(usage, cost, is_estimated, source)
 
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rules import slices
-from rules.estimates import MAX_OUTPUT_TOKENS, OutputHistory, estimate_usage
+from rules.estimates import MAX_ANSWERS, MAX_OUTPUT_TOKENS, OutputHistory, estimate_usage
 from rules.slices import Slice, cushion, low_water
 
 AMOUNTS = st.integers(0, 10**15)
@@ -23,6 +23,12 @@ def test_an_absurd_maximum_is_cut_down() -> None:
     assert estimate_usage(0, 10**9, None).output_tokens == MAX_OUTPUT_TOKENS
     assert estimate_usage(0, 10**9, 200).output_tokens == 301
     assert estimate_usage(0, None, 10**9).output_tokens == MAX_OUTPUT_TOKENS
+
+
+def test_each_answer_that_is_asked_for_counts() -> None:
+    assert estimate_usage(0, 100, None, 5).output_tokens == 500
+    assert estimate_usage(0, None, 200, 5).output_tokens == 5 * 301
+    assert estimate_usage(0, 10**9, None, 10**6).output_tokens == MAX_OUTPUT_TOKENS * MAX_ANSWERS
 
 
 def test_history_never_raises_what_the_caller_allows() -> None:

@@ -142,6 +142,17 @@ async def test_a_spent_budget_is_a_402_that_names_it(dialect) -> None:
         assert here.settled[0]["code"] == "budget_exceeded"
 
 
+async def test_each_of_the_answers_that_a_call_asks_for_is_held_for() -> None:
+    path, body = DIALECTS["openai"]
+    async with site() as here:
+        for more in ({}, {"n": 100}, {"n": 100, "max_tokens": 10}):
+            await (await here.post(path, body(**more))).read()
+        held = [n["payload"] for n in here.lines if n["command"] == "admitSpend"]
+        one, hundred, short = (each["estimate_nanousd"] for each in held)
+        assert 95 * one < hundred < 101 * one
+        assert short < one
+
+
 async def test_a_nearly_spent_budget_warns(dialect) -> None:
     path, body = DIALECTS[dialect]
     async with site(limit_nanousd=10**12) as here:

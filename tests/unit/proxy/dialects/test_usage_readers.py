@@ -19,6 +19,7 @@ from proxy.dialects.meters import (
     meter_for,
 )
 from proxy.dialects.openai_audio import OPENAI_SPEECH, OPENAI_TRANSCRIPTIONS
+from proxy.dialects.openai_chat import OPENAI_CHAT
 from proxy.dialects.openai_completions import OPENAI_COMPLETIONS
 from proxy.dialects.openai_embeddings import OPENAI_EMBEDDINGS
 from proxy.dialects.openai_images import OPENAI_IMAGES
@@ -369,16 +370,24 @@ def test_the_meter_follows_what_was_asked_for() -> None:
         (OPENAI_RESPONSES, {"model": "m", "input": "x", "max_output_tokens": 9}, ("m", False, 9)),
         (OPENAI_RESPONSES, {"model": "m", "input": [], "stream": True}, ("m", True, None)),
         (OPENAI_EMBEDDINGS, {"model": "m", "input": [1, 2]}, ("m", False, 0)),
-        (OPENAI_COMPLETIONS, {"model": "m", "prompt": "x", "n": 3}, ("m", False, 48)),
+        (OPENAI_COMPLETIONS, {"model": "m", "prompt": "x", "n": 3}, ("m", False, 16, 3)),
+        (OPENAI_COMPLETIONS, {"model": "m", "n": 2, "best_of": 5}, ("m", False, 16, 5)),
+        (OPENAI_CHAT, {"model": "m", "messages": [{}], "n": 4}, ("m", False, None, 4)),
+        (OPENAI_CHAT, {"model": "m", "messages": [{}], "n": "?"}, ("m", False, None, 1)),
         (OPENAI_MODERATIONS, {"input": "x"}, ("omni-moderation-latest", False, 0)),
         (OPENAI_IMAGES, {"prompt": "x", "stream": True}, ("gpt-image-1", True, None)),
         (OPENAI_SPEECH, {"model": "m", "input": "x", "voice": "v"}, ("m", False, None)),
         (
             GEMINI,
             {"contents": [{}], "generationConfig": {"maxOutputTokens": 9, "candidateCount": 2}},
-            ("", False, 18),
+            ("", False, 9, 2),
         ),
         (GEMINI, {"contents": "x", "generation_config": {"max_output_tokens": 9}}, ("", False, 9)),
+        (
+            GEMINI,
+            {"contents": "x", "generation_config": {"candidate_count": 3}},
+            ("", False, None, 3),
+        ),
         (GEMINI_COUNT, {"generateContentRequest": {"contents": [{}]}}, ("", False, 0)),
         (GEMINI_EMBEDDINGS, {"content": {"parts": [{}]}}, ("", False, 0)),
         (GEMINI_EMBEDDINGS, {"requests": [{}]}, ("", False, 0)),
@@ -386,7 +395,7 @@ def test_the_meter_follows_what_was_asked_for() -> None:
 )
 def test_the_few_fields_that_decisions_need_are_read(dialect, body, ask) -> None:
     read = dialect.read_request(orjson.dumps(body))
-    assert (read.model, read.is_streamed, read.max_tokens) == ask
+    assert (read.model, read.is_streamed, read.max_tokens, read.answers) == (*ask, 1)[:4]
 
 
 @pytest.mark.parametrize(
