@@ -27,6 +27,8 @@ class Told(NamedTuple):
 
 
 NOTHING = Told([])
+SIGN_OF_LIFE = Told([])
+"""An event that keeps the connection from looking dead, and says nothing else."""
 Reader = Callable[[bytes], Told]
 """Takes the data of one event. Raises Unreadable when it is not JSON."""
 
@@ -123,6 +125,8 @@ def read_messages(data: bytes) -> Told:
         return Told([], (index,))
     if kind == "message_stop":
         return Told([], closes_all=True, is_end=True)
+    if kind == "ping":
+        return SIGN_OF_LIFE
     if kind == "message_start":
         return Told(_alone(_get(event.get("message"), "content"), ("message", "content")))
     return NOTHING
@@ -167,6 +171,8 @@ def read_responses(data: bytes) -> Told:
     kind = _get(event, "type")
     if not isinstance(kind, str):
         return Told(_known(event))
+    if kind == "keepalive":
+        return SIGN_OF_LIFE
     channel = (event.get("item_id"), event.get("output_index"), _part(event), kind)
     if kind.endswith(".delta") and isinstance(event.get("delta"), str):
         is_whole = any(word in kind for word in _ARGUMENTS)

@@ -1,6 +1,6 @@
 """The events of one answer that wait for their texts to be judged, whatever frames them. Sends nothing."""
 
-from proxy.guarding.events import Reader
+from proxy.guarding.events import SIGN_OF_LIFE, Reader
 from proxy.guarding.judge import Judge
 from proxy.splice_at import Path
 from rules.guardrails.hold_back import HoldBack, Released, TooMuchHeld
@@ -27,11 +27,14 @@ class Holding:
     def add(self, event: bytes, data: bytes | None) -> None:
         """Take in an event, with the JSON in it if it holds any. Raises Refused."""
         if data is None or not data.strip():
-            self._held.add(event)
+            self._held.add_sign_of_life(event)
             return
         try:
             told = self._read(data)
-            self._held.add(event, told.pieces)
+            if told is SIGN_OF_LIFE:
+                self._held.add_sign_of_life(event)
+            else:
+                self._held.add(event, told.pieces)
         except Unreadable:
             self._judge.unreadable(NOT_READABLE)
             self._held.add(event)

@@ -84,13 +84,21 @@ class _Entry(NamedTuple, Generic[_Path]):
         return self.start + len(self.text)
 
 
+@dataclass(slots=True, eq=False)
+class _Waiting(Generic[_Path]):
+    event: bytes
+    entries: list[_Entry[_Path]]
+    is_sign_of_life: bool = False
+
+
 class HoldBack(Generic[_Path]):
-    """The events of one stream that wait. Order is kept: nothing passes what waits before it."""
+    """The events of one stream that wait. Order is kept: only a sign of life passes what waits before it."""
 
     def __init__(self, window_characters: int, overlap_characters: int) -> None:
         self._window = window_characters
         self._overlap = min(overlap_characters, window_characters)
-        self._events: deque[tuple[bytes, list[_Entry[_Path]]]] = deque()
+        self._events: deque[_Waiting[_Path]] = deque()
+        self._has_signs = False
         self._channels: dict[Hashable, _Channel] = {}
         self._alone: list[_Channel] = []
 
@@ -98,6 +106,11 @@ class HoldBack(Generic[_Path]):
     def is_empty(self) -> bool:
         """Nothing waits."""
         return not self._events
+
+    def add_sign_of_life(self, event: bytes) -> None:
+        """Take in an event that says no more than that the stream goes on: it need not wait behind others."""
+        self._events.append(_Waiting(event, [], is_sign_of_life=True))
+        self._has_signs = True
 
     def add(self, event: bytes, pieces: Sequence[Piece[_Path]] = ()) -> None:
         """Take in an event with the texts in it. Raises TooMuchHeld."""
@@ -109,7 +122,7 @@ class HoldBack(Generic[_Path]):
             channel.end += len(piece.text)
             if channel.end - channel.safe > MOST_HELD_CHARACTERS:
                 raise TooMuchHeld
-        self._events.append((event, entries))
+        self._events.append(_Waiting(event, entries))
         if len(self._channels) > 1:
             self._pause(pieces)
 
@@ -196,14 +209,20 @@ class HoldBack(Generic[_Path]):
         channel.safe, channel.judged = safe, end
 
     def release(self) -> list[Released[_Path]]:
-        """Return the events that may go, in order, each once."""
+        """Return the events that may go, in order, each once; behind them signs of life among those that wait."""
         released = []
         while self._events:
-            event, entries = self._events[0]
-            if any(entry.end > entry.channel.safe for entry in entries):
+            first = self._events[0]
+            if any(entry.end > entry.channel.safe for entry in first.entries):
                 break
             self._events.popleft()
-            released.append(Released(event, dict(_changes(entries))))
+            released.append(Released(first.event, dict(_changes(first.entries))))
+        if self._has_signs:
+            signs = [waiting for waiting in self._events if waiting.is_sign_of_life]
+            for sign in signs:
+                self._events.remove(sign)
+                released.append(Released(sign.event, {}))
+            self._has_signs = False
         return released
 
 

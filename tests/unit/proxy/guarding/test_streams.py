@@ -185,6 +185,23 @@ def test_what_beside_a_text_repeats_it_goes_when_the_text_changes() -> None:
     assert not leaks(passed(guard, [event({"candidates": [grounded]})])[0])
 
 
+@pytest.mark.parametrize(
+    "sign", [event({"type": "ping"}, "ping"), b": PROCESSING\n\n", b"event: ping\n\n"]
+)
+def test_signs_of_life_do_not_wait_behind_what_is_held(sign) -> None:
+    parts = ['{"path": "a', '"}']
+    whole = messages(parts, "tool_use", "input_json_delta")
+    whole.insert(3, sign)
+    guard, _ = guarded("anthropic_messages", check())
+    out = [b"".join(guard.take([one])) for one in whole]
+    assert (out[2], out[3]) == (b"", sign)
+    assert b"".join(out) + b"".join(guard.finish()) == b"".join([*whole[:2], sign, *whole[2:3]]) + (
+        b"".join(whole[4:])
+    )
+    guard, _ = guarded("anthropic_messages", check())
+    assert passed(guard, [b"".join([sign, *messages(["fine"])])])[0].startswith(sign)
+
+
 def test_thinking_that_is_signed_is_blocked_and_not_changed() -> None:
     guard, judge = guarded("anthropic_messages", check())
     out, refused = passed(guard, messages([SECRET], "thinking", "thinking_delta"))
