@@ -89,5 +89,5 @@ SERVICES = (
 )
 RUNAWAY = SERVICES[1]
 """The service key that calls in a loop yesterday afternoon."""
-RUNAWAY_CALLS = 620
+RUNAWAY_CALLS = 280
 RUNAWAY_PROMPT_TOKENS = 52_000
