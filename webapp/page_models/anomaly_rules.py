@@ -54,6 +54,7 @@ class RulesPage:
     """The list; ``rows`` by severity."""
 
     rows: Mapping[str, tuple[RuleRow, ...]]
+    may_see: bool
     may_manage: bool
     marked: str = ""
     """The rule a link points at; it is highlighted."""

@@ -103,6 +103,7 @@ class GovernancePage:
     now: datetime
     view: View
     may_see_activity: bool
+    may_see_sources: bool
     may_manage_sources: bool
     may_manage_rules: bool
     may_have_key: bool

@@ -67,6 +67,7 @@ class SourcesPage:
 
     now: datetime
     sources: tuple[SourceChip, ...]
+    may_see: bool
     may_manage: bool
 
     def of(self, mode: Mode) -> tuple[SourceChip, ...]:
@@ -157,6 +158,7 @@ class SourcePage:
     team_name: str
     endpoint: str
     may_manage: bool
+    may_see_events: bool
     is_first_page: bool
 
     @property

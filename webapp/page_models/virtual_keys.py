@@ -21,6 +21,7 @@ HERE = "/settings/virtual-keys"
 AUDIT_LOG = "/settings/audit-log"
 USAGE_DAYS = 30
 CALLS = 10
+USAGE, LOGS, BUDGETS = "gatewayUsage:view", "gatewayLogs:view", "gatewayBudgets:view"
 COLUMNS = ("Key", "Belongs to", "Status", "Spent this month", "Last used")
 STATUS_LABELS = {
     "in-use": "In use",
@@ -41,6 +42,15 @@ class May:
     update: bool = False
     rotate: bool = False
     delete: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sees:
+    """Which panels of one key the viewer holds the permission for."""
+
+    usage: bool
+    calls: bool
+    budgets: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +89,7 @@ class KeyPage:
     calls: Sequence[ActivityEvent]
     budgets: tuple[BudgetRow, ...]
     may: May
+    sees: Sees
     may_audit: bool
     grace_until: datetime | None
     now: datetime
@@ -120,11 +131,11 @@ def list_row(
     row: VirtualKey,
     project: Project | None,
     person: User | None,
-    spent_nanousd: int,
+    spent_nanousd: int | None,
     may: May,
     now: datetime,
 ) -> Row:
-    """Return a key as a row of the list."""
+    """Return a key as a row of the list; without an amount its reader may not know it."""
     state, tone = state_of(row, now)
     more = len(row.tags) - _TAGS_SHOWN
     tags = [(tag, "") for tag in row.tags[:_TAGS_SHOWN]] + ([(f"+{more}", "")] if more > 0 else [])
@@ -137,7 +148,9 @@ def list_row(
         Cell(row.name, href=f"{HERE}/{row.id}", note=f"{row.display_prefix}…", badges=tuple(tags)),
         Cell(person.name, note=home) if person else Cell(home, note="Service"),
         Cell(state, "badge", tone, note=expires),
-        Cell(filters.money(spent_nanousd)),
+        Cell("–", note=f"Needs {USAGE}")
+        if spent_nanousd is None
+        else Cell(filters.money(spent_nanousd)),
         Cell("Never", "time", moment=row.last_used_at),
     )
     return Row(row.id, cells, row_actions(row, may, HERE), is_off=row.status == "revoked")

@@ -36,7 +36,8 @@ def moved() -> AnyResponse:
 def index() -> Response:
     """Answer with the rules by severity."""
     who = viewer()
-    rules = live_rules(who.organization_id)
+    may_see = who.may("anomalyRules:view")
+    rules = live_rules(who.organization_id) if may_see else []
     names = names_at(rules)
     page = pages.RulesPage(
         rows={
@@ -47,6 +48,7 @@ def index() -> Response:
             )
             for severity in pages.SEVERITIES
         },
+        may_see=may_see,
         may_manage=who.may("anomalyRules:manage"),
         marked=request.args.get("ruleId", ""),
     )

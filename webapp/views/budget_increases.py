@@ -85,6 +85,13 @@ def _read(token: str) -> increase_links.Asking:
     asking = increase_links.read(token, secrets)
     if asking is None:
         raise Refused(Fault.NOT_FOUND, "This link is not ours, or its week is over.")
+    key = VirtualKey.get_or_none(VirtualKey.id == asking.virtual_key_id)
+    # Whoever was shut out holds links still; they end with the key, which off-boarding revokes.
+    if key is None or key.status == "revoked":
+        raise Refused(
+            Fault.NOT_FOUND,
+            "This link ended with its virtual key. The refusal of a newer key has a link of its own.",
+        )
     return asking
 
 

@@ -28,6 +28,7 @@ def home() -> Response:
         now=now,
         view=View.read(request.args),
         may_see_activity=who.may("activityMonitor:view"),
+        may_see_sources=who.may("ingestionSources:view"),
         may_manage_sources=who.may("ingestionSources:manage"),
         may_manage_rules=who.may("anomalyRules:manage"),
         may_have_key=who.may("virtualKeys:create"),

@@ -47,10 +47,12 @@ def moved() -> AnyResponse:
 def index() -> Response:
     """Answer with the list, or with the part of it that is polled."""
     who, now = viewer(), utcnow()
-    seen = lake_activity(who.organization_id).sources(now)
+    may_see = who.may("ingestionSources:view")
+    seen = lake_activity(who.organization_id).sources(now) if may_see else {}
     page = pages.SourcesPage(
         now=now,
-        sources=chips(live_sources(who.organization_id), seen, now),
+        sources=chips(live_sources(who.organization_id), seen, now) if may_see else (),
+        may_see=may_see,
         may_manage=who.may("ingestionSources:manage"),
     )
     return respond("ingestion_sources.html", ("sources",), page=page)
@@ -81,22 +83,27 @@ def create() -> Response:
 
 
 @blueprint.get(f"{HERE}/<source_id>")
-@requires("governance:view")
+@requires("ingestionSources:view")
 def show(source_id: str) -> Response:
     """Answer with one source, or with the part of it that is polled."""
     who, now = viewer(), utcnow()
     source = source_of(who.organization_id, source_id)
     activity = lake_activity(who.organization_id)
     before = _moment(request.args.get("before", ""))
+    may_see_events = who.may("activityMonitor:view")
+    events = (
+        activity.events_for_source(source_id, pages.EVENTS_SHOWN, before) if may_see_events else []
+    )
     page = pages.SourcePage(
         now=now,
         source=source,
         health=health_of(source, now),
         seen=activity.sources(now).get(source_id),
-        events=activity.events_for_source(source_id, pages.EVENTS_SHOWN, before),
+        events=events,
         team_name=_team_name(source.team_id),
         endpoint=_endpoint(source),
         may_manage=who.may("ingestionSources:manage"),
+        may_see_events=may_see_events,
         is_first_page=before is None,
     )
     return respond("ingestion_source.html", ("source",), page=page)

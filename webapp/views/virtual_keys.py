@@ -23,7 +23,7 @@ from webapp.page_models import budgets as budget_pages
 from webapp.page_models import virtual_keys as pages
 from webapp.page_models.connecting import model_for, snippets
 from webapp.page_models.settings_pages import SettingsPage, Table
-from webapp.page_models.virtual_keys import HERE, KeyPage, May, SecretPage
+from webapp.page_models.virtual_keys import HERE, KeyPage, May, SecretPage, Sees
 from webapp.pages import asked_fragment, respond, see
 from webapp.places import virtual_key_place
 from webapp.queries import virtual_keys as queries
@@ -53,8 +53,9 @@ def index() -> Response:
     for row in found.part.rows:
         project = found.projects.get(row.project_id)
         person = found.people.get(row.principal_user_id or "")
-        may = _may(Place(project.team_id, project.id) if project else Place())
-        rows.append(pages.list_row(row, project, person, spent.get(row.id, 0), may, now))
+        place = Place(project.team_id, project.id) if project else Place()
+        amount = spent.get(row.id, 0) if who.may(pages.USAGE, place) else None
+        rows.append(pages.list_row(row, project, person, amount, _may(place), now))
     paging = paged(paging, found.part)
     table = Table("keys", "Virtual keys", pages.COLUMNS, rows, "No key matches.", paging=paging)
     may_create = who.may_somewhere("virtualKeys:create")
@@ -87,7 +88,8 @@ def show(key_id: str) -> Response:
     chain = policy.provider_ids if policy else row.provider_ids
     lake = lake_activity(who.organization_id)
     state, tone = pages.state_of(row, now)
-    on_it = budgets_on(row, project)
+    sees = Sees(*(who.may(each, place) for each in (pages.USAGE, pages.LOGS, pages.BUDGETS)))
+    on_it = budgets_on(row, project) if sees.budgets else []
     labels = labels_of(on_it)
     since = now - timedelta(days=pages.USAGE_DAYS)
     page = KeyPage(
@@ -100,11 +102,12 @@ def show(key_id: str) -> Response:
         settings=pages.settings_of(
             row.config, dict(queries.guardrail_choices(who.organization_id))
         ),
-        usage=pages.usage_of(lake.key_usage(row.id, since, now), now),
-        calls=lake.calls_of("virtual_key", row.id, now, pages.CALLS),
+        usage=pages.usage_of(lake.key_usage(row.id, since, now) if sees.usage else [], now),
+        calls=lake.calls_of("virtual_key", row.id, now, pages.CALLS) if sees.calls else [],
         budgets=tuple(
             budget_pages.row_of(each, labels, False, now) for each in standings(on_it, now)
         ),
+        sees=sees,
         may=May() if row.status == "revoked" else _may(place),
         may_audit=who.may("auditLog:view"),
         grace_until=_grace_of(row, now),

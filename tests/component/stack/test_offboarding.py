@@ -82,5 +82,6 @@ def test_whoever_the_directory_shuts_out_is_refused_everywhere_within_two_second
             assert told.after["virtual_keys_revoked"] == [key.id]
             assert len(told.after["api_keys_revoked"]) == 1
             assert verify(told.organization_id) is None
-        page = admin.get(f"/settings/audit-log?target_kind=user&target_id={told.target_id}").text
-        assert "user.deactivated" in page
+        trail = f"/settings/audit-log?targetKind=user&targetId={told.target_id}"
+        page = admin.get(trail).text
+        assert "user.deactivated" in page and "gateway.virtual_key.revoked" not in page

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from core.authoring import budgets, projects, teams, virtual_keys
+from core.authoring import budgets, offboarding, projects, teams, virtual_keys
 from core.authoring.budgets import NewBudget
 from core.authoring.providers import NewProvider
 from core.authoring.providers import create as create_provider
@@ -241,9 +241,26 @@ def test_a_declined_request_says_why(ada: Desk) -> None:
     assert Budget.get_by_id(row.id).limit_at(utcnow()) == 10 * USD
 
 
+def test_a_link_ends_with_the_person_who_was_shut_out(ada: Desk) -> None:
+    row, key, person = budget(ada), a_key(ada)[0], dan()
+    VirtualKey.update(principal_user_id=person.id).where(VirtualKey.id == key.id).execute()
+    asking = Asking(ada.actor.organization_id, row.id, key.id, person.id)
+    address = link("", ada.settings.jwt_secret, asking, utcnow().timestamp())
+    stranger = ada.app.test_client()
+    opened = stranger.get(address)
+    assert opened.status_code == 200
+    form = {"csrf_token": form_token(stranger), "token": address.partition("token=")[2]}
+    offboarding.disable(ada.actor, person.id, utcnow())
+    ended = stranger.get(address)
+    assert ended.status_code == 404 and "ended with its virtual key" in ended.text
+    asked = form | {"limit_usd": "25", "reason": "Still here."}
+    assert stranger.post("/budget-increase", data=asked).status_code == 404
+    assert not BudgetIncrease.select().exists()
+
+
 def test_a_link_of_somebody_else_or_of_last_week_opens_nothing(ada: Desk) -> None:
     row = budget(ada)
-    asking = Asking(ada.actor.organization_id, row.id, "vk_1", None)
+    asking = Asking(ada.actor.organization_id, row.id, a_key(ada)[0].id, None)
     secret, now_s = ada.settings.jwt_secret, utcnow().timestamp()
     late = link("", secret, asking, now_s - 8 * 86_400)
     for address in (late, link("", ada.settings.pepper, asking, now_s), "/budget-increase"):

@@ -9,6 +9,10 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
+from core.authoring import bindings, custom_roles
+from core.authoring.bindings import NewBinding
+from core.authoring.custom_roles import NewRole
+from core.models import User
 from tests.component.webapp.pages.world import (
     empty_world,
     fixed_now,
@@ -122,6 +126,41 @@ def test_a_member_is_refused_and_sees_no_entry(db: str, tmp_path: Path) -> None:
     statuses = {path: client.get(path.format(**ids)).status_code for path, *_ in PAGES}
     assert set(statuses.values()) == {403}, statuses
     assert 'href="/governance"' not in client.get("/home").text
+
+
+@pytest.mark.usefixtures("sqlite_db")
+def test_a_panel_gives_way_to_the_name_of_the_permission_that_its_reader_lacks(
+    tmp_path: Path,
+) -> None:
+    settings, now = settings_in(tmp_path / "var"), fixed_now()
+    world = full_world(settings, now)
+    app, dan = create_app(settings), User.get(User.email == "dan@acme.test").id
+    client = signed_in(app, "dan@acme.test")
+
+    def grant(*permissions: str) -> None:
+        role = custom_roles.create(world.actor, NewRole(permissions[-1], permissions, ""), now)
+        here = ("organization", world.organization_id)
+        new = NewBinding("user", dan, "custom", *here, role.id)
+        bindings.create(world.actor, new, now)
+
+    grant("governance:view")
+    home, sources, rules = (client.get(path).text for path in ("/governance", SOURCES, RULES))
+    assert "activityMonitor:view" in home and 'id="figures"' not in home
+    assert "ingestionSources:view" in sources and "notebooks" not in sources
+    assert "anomalyRules:view" in rules and "Spend doubled" not in rules
+    source = f"{SOURCES}/{world.source_ids[0]}"
+    assert client.get(source).status_code == 403
+    grant("activityMonitor:view")
+    home = client.get("/governance").text
+    assert "ingestionSources:view" in home and 'id="figures"' in home and "notebooks" not in home
+    grant("anomalyRules:view")
+    assert "Spend doubled" in client.get(RULES).text
+    bindings.delete_all(world.actor, "user", dan, now)
+    grant("governance:view", "ingestionSources:view")
+    page = client.get(source).text
+    assert "activityMonitor:view" in page and "chat_completion" not in page
+    assert "/rotate" not in page and "notebooks" in client.get(SOURCES).text
+    assert "chat_completion" in signed_in(app).get(source).text
 
 
 def test_an_organization_without_anything_sees_the_first_steps(db: str, tmp_path: Path) -> None:

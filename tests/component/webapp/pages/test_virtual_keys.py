@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 
 from core.authoring import (
+    api_keys,
+    bindings,
+    custom_roles,
     guardrails,
     projects,
     providers,
@@ -18,6 +21,9 @@ from core.authoring import (
     teams,
     virtual_keys,
 )
+from core.authoring.api_keys import NewApiKey
+from core.authoring.bindings import NewBinding
+from core.authoring.custom_roles import NewRole
 from core.authoring.guardrails import NewGuardrail
 from core.authoring.providers import NewProvider
 from core.authoring.virtual_keys import NewVirtualKey
@@ -320,6 +326,39 @@ def test_what_a_key_has_spent_is_on_its_page_in_the_list_and_on_its_owners_page(
         assert "$3.00" in at.client.get(HERE).text
         assert "$3.00 was spent with them this month" in at.client.get("/me").text
     assert "rate_limited" in at.client.get("/me").text
+    _, secret = api_keys.create(
+        at.actor, NewApiKey("k", "user", at.actor.actor_id), at.settings.pepper, utcnow()
+    )
+    headers = {"Authorization": f"Bearer {secret.reveal()}"}
+    there = f"/api/gateway/v1/virtual-keys/{row.id}/spend"
+    spend = at.client.get(there, headers=headers).json
+    assert (spend["spent_usd"], spend["requests"]) == ("3", 3)
+    by_model = {each["model"]: each["spent_nanousd"] for each in spend["days"]}
+    assert by_model["claude-x"] == 500_000_000
+    early = at.client.get(f"{there}?from=0&to=86400000", headers=headers).json
+    assert (early["since"][:10], early["spent_nanousd"], early["days"]) == ("1970-01-01", 0, [])
+    wrong = at.client.get(f"{there}?from=2&to=1", headers=headers)
+    assert (wrong.status_code, list(wrong.json["error"]["errors"])) == (422, ["from"])
+
+
+def test_what_a_key_was_used_for_needs_permissions_of_its_own(tmp_path: Path) -> None:
+    at, now = desk(tmp_path), utcnow()
+    row, dan = a_key(at, a_project(at)), person("dan@acme.test")
+    here = f"{HERE}/{row.id}"
+    role = custom_roles.create(at.actor, NewRole("keys", ("virtualKeys:view",), ""), now)
+    new = NewBinding("user", dan, "custom", "project", row.project_id, role.id)
+    bindings.create(at.actor, new, now)
+    browser = at.browser("dan@acme.test")
+    page = browser.get(here).text
+    for permission in ("gatewayUsage:view", "gatewayLogs:view", "gatewayBudgets:view"):
+        assert permission in page, permission
+    assert "Spent (30 d)" not in page and "Latest calls" not in page
+    assert "Needs gatewayUsage:view" in browser.get(HERE).text
+    spend = browser.get(f"/api/gateway/v1/virtual-keys/{row.id}/spend")
+    assert (spend.status_code, spend.json["error"]["permission"]) == (403, "gatewayUsage:view")
+    team_members.put(at.actor, Project.get_by_id(row.project_id).team_id, dan, "viewer", now)
+    page = browser.get(here).text
+    assert "Spent (30 d)" in page and "Latest calls" in page and "Budgets that stand" in page
 
 
 def fill(at: Desk, row: VirtualKey, count: int) -> None:
