@@ -16,7 +16,12 @@ LEFTOVER_SECONDS = 45.0
 _POLL_SECONDS = 0.1
 
 
-def lock_data_dir(data_dir: Path, wait_seconds: float = LEFTOVER_SECONDS) -> int:
+ELSEWHERE = "Stop it first, or give this one a directory of its own with --data-dir."
+
+
+def lock_data_dir(
+    data_dir: Path, wait_seconds: float = LEFTOVER_SECONDS, advice: str = ELSEWHERE
+) -> int:
     """Return a descriptor whose lock says that this data directory is in use.
 
     The children inherit it, so that it outlives a supervisor that was killed for as long as any of them
@@ -29,8 +34,7 @@ def lock_data_dir(data_dir: Path, wait_seconds: float = LEFTOVER_SECONDS) -> int
         if _lives(holder) or time.monotonic() > deadline:
             os.close(descriptor)
             raise Stopped(
-                f"Another `langwatch up` (process {holder or 'unknown'}) runs on {data_dir}. "
-                "Stop it first, or give this one a directory of its own with --data-dir."
+                f"Another `langwatch up` (process {holder or 'unknown'}) runs on {data_dir}. {advice}"
             )
         _pause()
     os.ftruncate(descriptor, 0)

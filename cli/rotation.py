@@ -247,7 +247,9 @@ def _stopped_programs(settings: "Settings") -> Iterator[None]:
     """Hold the data directory's lock. Raises Stopped while programs run: they would go on with the old keys."""
     from cli.premises import lock_data_dir
 
-    descriptor = lock_data_dir(settings.data_dir, wait_seconds=0)
+    descriptor = lock_data_dir(
+        settings.data_dir, wait_seconds=0, advice="Stop it, change the secret, and start it again."
+    )
     try:
         yield
     finally:

@@ -124,7 +124,7 @@ class Fault(enum.Enum):
         402,
         logging.INFO,
         False,
-        "Ask an administrator to raise the budget, or wait for its window to turn.",
+        "Ask an administrator to raise the budget, or wait until it resets.",
     )
     MODEL_UNPRICED = _Row(
         402,

@@ -126,6 +126,15 @@ def initials(name: str) -> str:
     ).upper()
 
 
+_ABBREVIATED = {"api": "API", "scim": "SCIM"}
+
+
+def kind(code: str) -> str:
+    """Return what kind of thing an audit row is about, as a page writes it: api_key as API key."""
+    first, *rest = code.split("_")
+    return " ".join((_ABBREVIATED.get(first, first.capitalize()), *rest))
+
+
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "money": money,
     "call_cost": call_cost,
@@ -141,5 +150,6 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "day": day,
     "duration": duration,
     "initials": initials,
+    "kind": kind,
 }
 """Installed on the Jinja environment by ``webapp.pages.install_look``."""

@@ -20,7 +20,7 @@ from rules.permissions import ADMIN
 SETUP = "setup"
 LINK_LIFETIME = timedelta(hours=24)
 SANDBOX_NAME = "sandbox"
-_DEFAULT = ("Default", "default")
+_DEFAULT = ("Default", organizations.UNNAMED)
 
 
 def ensure(pepper: Secret, sealer: Sealer, now: datetime) -> Secret | None:
@@ -59,11 +59,17 @@ def is_open(pepper: Secret, token: str, now: datetime) -> bool:
 
 
 def create_administrator(
-    pepper: Secret, token: Secret, new: NewUser, ip_address: str, now: datetime
+    pepper: Secret,
+    token: Secret,
+    new: NewUser,
+    ip_address: str,
+    now: datetime,
+    organization_name: str = "",
 ) -> tuple[Organization, User]:
     """Spend a setup token on the first administrator. Raises Refused.
 
-    A person who is declared already but has no password gets this one, and becomes administrator.
+    A person who is declared already but has no password gets this one, and becomes administrator. An
+    organization that nobody named yet takes the name given.
     """
     _check(new)
     with change():
@@ -71,10 +77,27 @@ def create_administrator(
         if link is None or has_administrator(link.organization_id):
             raise Refused(Fault.NOT_FOUND, "This link has been used or has expired.")
         actor = Actor(link.organization_id, SETUP, "web", ip_address)
+        if organization_name and is_unnamed():
+            _name(actor, organization_name, now)
         user = _administrator(actor, new, now)
         OneTimeLink.update(used_at=now, user_id=user.id).where(OneTimeLink.id == link.id).execute()
         audited(actor, Target("organization.set_up", "user", user.id), now)
         return Organization.get_by_id(link.organization_id), user
+
+
+def is_unnamed() -> bool:
+    """Say whether the organization still has the name that the first start gave it."""
+    organization = organizations.only()
+    return organization is None or (organization.name, organization.slug) == _DEFAULT
+
+
+def _name(actor: Actor, name: str, now: datetime) -> None:
+    try:
+        organizations.update(actor, name, organizations.UNNAMED, now)
+    except Refused as refused:
+        errors = refused.facts.get("errors")
+        wrong = errors.get("name") if isinstance(errors, dict) else None
+        raise invalid({"organization": str(wrong)}) if wrong else refused from refused
 
 
 def _check(new: NewUser) -> None:
@@ -96,7 +119,7 @@ def _administrator(actor: Actor, new: NewUser, now: datetime) -> User:
 
 
 def _first_organization(now: datetime) -> Organization:
-    organization = organizations.create("Default", organizations.UNNAMED, now)
+    organization = organizations.create(*_DEFAULT, now)
     actor = system(organization.id)
     team = teams.create(actor, *_DEFAULT, now)
     projects.create(actor, *_DEFAULT, team.id, now)

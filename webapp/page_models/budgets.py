@@ -79,7 +79,8 @@ class BudgetPage:
     chart: BurnDown
     forecast: str
     facts: tuple[tuple[str, str], ...]
-    affected: tuple[str, ...]
+    affected: tuple[tuple[str, str, str], ...]
+    """Id, name and prefix of the keys whose calls count in it."""
     more_affected: bool
     may_delete: bool
     may_reset: bool

@@ -12,14 +12,20 @@ from webapp.page_models.settings_pages import Action, Cell, Field, Row, Table
 HERE = "/settings/cache-rules"
 COLUMNS = ("Rule", "Priority", "What it does", "State")
 _OFF = {"autocomplete": "off", "spellcheck": "false"}
-MODES: Mapping[str, tuple[str, str]] = {
-    "respect": ("Respect", "the marks for the prompt cache stay as the caller set them"),
+MODES: Mapping[str, tuple[str, str, str]] = {
+    "respect": (
+        "Respect",
+        "the marks for the prompt cache stay as the caller set them",
+        "marks stay as they are",
+    ),
     "force": (
         "Force",
         "the end of the prompt is marked for the cache, unless the caller marked anything",
+        "unmarked prompts get a mark",
     ),
-    "disable": ("Disable", "every mark for the prompt cache is taken out"),
+    "disable": ("Disable", "every mark for the prompt cache is taken out", "marks are taken out"),
 }
+"""What each mode is called, what it does, and that in so few words that a phone shows them."""
 
 
 def table_of(
@@ -90,7 +96,7 @@ def fields_of() -> list[Field]:
             "mode",
             "What it does",
             "select",
-            options=[(mode, f"{name}: {text}") for mode, (name, text) in MODES.items()],
+            options=[(mode, f"{name}: {brief}") for mode, (name, _, brief) in MODES.items()],
         ),
         Field(
             "priority",

@@ -26,7 +26,14 @@ from webapp.page_models import homes
 from webapp.page_models.settings_pages import Action, Cell, Field, FormPage, Row, Table
 
 HERE = "/settings/guardrails"
-COLUMNS = ("Guardrail", "Type", "Applies to", "Looks at", "When it finds something", "Without it")
+COLUMNS = (
+    "Guardrail",
+    "Type",
+    "Applies to",
+    "Looks at",
+    "When it finds something",
+    "When it can't look",
+)
 DIRECTIONS: Mapping[str, str] = {
     REQUEST: "Requests",
     RESPONSE: "Answers",
@@ -228,7 +235,7 @@ def fields_of(type_name: str, scopes: Sequence[tuple[str, str]], is_stored: bool
             )
         )
     return [
-        Field("name", "Name", help="Callers whom it blocks are told it.", attrs=_OFF),
+        Field("name", "Name", help="Shown to callers whose calls it blocks.", attrs=_OFF),
         *own,
         Field("directions", "Looks at", "checks", options=list(DIRECTIONS.items())),
         Field("action", "When it finds something", "select", options=actions),

@@ -176,7 +176,7 @@ def parts_of() -> list[Part]:
 def fields_of(scopes: Sequence[tuple[str, str]]) -> list[Field]:
     """Return the controls that belong to no dimension."""
     return [
-        Field("name", "Name", help="Callers whom a rule blocks are told it.", attrs=_OFF),
+        Field("name", "Name", help="Shown to callers whose calls it blocks.", attrs=_OFF),
         Field("applies_to", "Applies to", "select", options=scopes),
         Field("description", "Description", required=False, attrs=_OFF),
         Field("enabled", "In force", "checkbox", required=False),

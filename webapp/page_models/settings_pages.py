@@ -125,6 +125,8 @@ class SettingsPage:
     """What is searched, and how."""
     choices: tuple[tuple[str, str, bool], ...] = ()
     """Parts of the list to choose from: label, address and whether it is the one shown."""
+    has_tabs: bool = True
+    """Whether it stands among the settings; one's own account does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +141,8 @@ class Field:
     required: bool = True
     attrs: Mapping[str, str] = field(default_factory=dict)
     unit: str = ""
+    groups: Sequence[tuple[str, str, Sequence[tuple[str, str]]]] = ()
+    """In the place of options, for very many checks: the name of each group, a note, and its options."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +174,8 @@ class FormPage:
     as_page: bool = True
     now: datetime | None = None
     trail: str = "Settings"
+    is_danger: bool = False
+    """Whether it can't be undone, which its button shows."""
 
     def value(self, name: str) -> Any:
         """Return what stands in a control."""

@@ -20,7 +20,6 @@ class NavEntry:
     covers: tuple[str, ...] = ()
     anywhere: bool | None = False
     """Whether holding the permission anywhere is enough; None: anywhere but in one's own workspace."""
-    """Whether holding the permission somewhere is enough to show it."""
 
     def is_current(self, path: str) -> bool:
         return any(_is_at(path, root) for root in (self.path, *self.covers))
@@ -100,7 +99,14 @@ SECTIONS = (
                 anywhere=True,
             ),
             NavEntry("Providers", "/settings/providers", "plug", "modelProviders:view"),
-            NavEntry("Budgets", "/gateway/budgets", "bucket", "gatewayBudgets:view", anywhere=True),
+            NavEntry(
+                "Budgets",
+                "/gateway/budgets",
+                "bucket",
+                "gatewayBudgets:view",
+                ("/gateway/budget-requests",),
+                anywhere=True,
+            ),
             NavEntry(
                 "Routing policies",
                 "/settings/routing-policies",
@@ -118,13 +124,13 @@ SECTIONS = (
             NavEntry(
                 "Guardrails",
                 "/settings/guardrails",
-                "eye",
+                "shield",
                 "gatewayGuardrails:view",
                 anywhere=None,
             ),
-            NavEntry("Cache rules", "/settings/cache-rules", "pull", "gatewayCacheRules:view"),
+            NavEntry("Cache rules", "/settings/cache-rules", "layers", "gatewayCacheRules:view"),
             NavEntry(
-                "Trace destinations", "/settings/trace-destinations", "pulse", "organization:view"
+                "Trace destinations", "/settings/trace-destinations", "send", "organization:view"
             ),
         ),
         pill="Beta",
@@ -134,16 +140,20 @@ SECTIONS = (
         "Organization",
         (
             NavEntry("People", "/settings/members", "users", "organization:manage", PEOPLE_PATHS),
-            NavEntry("Teams", "/settings/teams", "building", "team:view", anywhere=True),
-            NavEntry("Projects", "/settings/projects", "route", "project:view", anywhere=True),
-            NavEntry("Organization", "/settings/organization", "home", "organization:view"),
+            NavEntry("Teams", "/settings/teams", "tree", "team:view", anywhere=True),
+            NavEntry("Projects", "/settings/projects", "folder", "project:view", anywhere=True),
+            NavEntry("Organization", "/settings/organization", "building", "organization:view"),
         ),
     ),
     NavSection(
         "Settings",
         (
             NavEntry(
-                "Privacy", "/settings/privacy", "eye", "organization:view", ("/settings/retention",)
+                "Privacy",
+                "/settings/privacy",
+                "lock",
+                "organization:view",
+                ("/settings/retention",),
             ),
             NavEntry("Audit log", "/settings/audit-log", "clock", "auditLog:view"),
         ),

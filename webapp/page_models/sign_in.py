@@ -17,11 +17,13 @@ class SignInPage:
     """Id and name of each company's own way to sign in."""
     only_through: tuple[str, str] | None = None
     """The one way that the address typed may use."""
+    has_nobody: bool = False
+    """Whether nobody can sign in yet, as the first administrator is still to be made."""
 
 
 @dataclass(frozen=True, slots=True)
 class HomePage:
-    """Where people land who govern nothing."""
+    """Where people land who have no other place to begin at."""
 
     name: str
     organization_name: str
@@ -35,6 +37,9 @@ class SetupPage:
     name: str = ""
     email: str = ""
     errors: Mapping[str, str] = field(default_factory=dict)
+    organization: str = ""
+    is_unnamed: bool = True
+    """Whether nobody has named the organization yet, so that it is asked for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -166,10 +166,10 @@ def capture_form(is_allowed: bool) -> FormPage:
         "allowed",
         "Prompts and answers",
         "select",
-        "What was kept before stays for its time.",
+        "A key asks for it in its own settings. What was kept before stays for its time.",
         [
-            ("1", "Keys may keep them, each as its own settings say"),
-            ("0", "No key keeps any of them, whatever its settings say"),
+            ("1", "Kept by keys that ask for it"),
+            ("0", "Kept by no key"),
         ],
     )
     return FormPage(

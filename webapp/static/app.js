@@ -130,9 +130,16 @@
   document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => {
     ctx.sourceElement.closest("[popover]:popover-open")?.hidePopover();
   });
-  document.addEventListener("htmx:after:swap", () => {
+  // A form that came back wrong continues where it is wrong, unless somebody types elsewhere meanwhile.
+  const showMistake = () => {
+    if (document.activeElement?.matches("input, select, textarea")) return;
+    const wrong = document.querySelector('#drawer [aria-invalid="true"]');
+    (wrong?.matches("fieldset") ? wrong.querySelector("input") : wrong)?.focus();
+  };
+  document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
     showModals();
     expireNotices();
+    if (ctx?.response?.status === 422) showMistake();
   });
 
   const begin = () => {

@@ -173,7 +173,7 @@ def _form(values: dict[str, Any], path: str) -> FormPage:
     fields = [
         Field("name", "Name", help="What will use it?", attrs={"autocomplete": "off"}),
         Field("permission_mode", "May do", "select", options=_MODES),
-        Field("scopes", "Chosen permissions", "checks", options=PERMISSIONS, required=False),
+        Field("scopes", "Chosen permissions", "checks", required=False, groups=PERMISSIONS),
         Field(
             "expires_days",
             "Expires after",

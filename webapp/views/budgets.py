@@ -115,7 +115,7 @@ def show(budget_id: str) -> Response:
         chart=chart,
         forecast=words,
         facts=_facts(standing, labels),
-        affected=tuple(f"{key.name} ({key.display_prefix}…)" for key in keys[:_SHOWN_KEYS]),
+        affected=tuple((key.id, key.name, key.display_prefix) for key in keys[:_SHOWN_KEYS]),
         more_affected=len(keys) > _SHOWN_KEYS,
         may_delete=who.may("gatewayBudgets:delete", place),
         may_reset=may_update and budget.window != "total",

@@ -119,7 +119,7 @@ def _save(row: CacheRule | None) -> Response:
             authoring.update(actor, row.id, new, utcnow(), sent_version())
     except Refused as refused:
         return show_form(told(form, refused, pages.errors_by_control), refused.fault.status)
-    flash(f"{new.name} is there." if row is None else f"{new.name} is saved.", "positive")
+    flash(f"{new.name} is created." if row is None else f"{new.name} is saved.", "positive")
     return done("cache_rules.index")
 
 

@@ -73,7 +73,7 @@ def create() -> Response:
         replace(form, values=values),
         lambda: departments.create(viewer().actor(), values["name"], utcnow()),
         "departments.index",
-        f"{values['name']} is there.",
+        f"{values['name']} is created.",
     )
 
 

@@ -55,7 +55,7 @@ def index() -> Response:
         "Groups",
         ("Group", "People", "Kept"),
         rows,
-        "No group is here.",
+        "No group yet. Make one here, or let your directory send its own.",
         paging=paged(paging, found),
     )
     page = SettingsPage(
@@ -87,7 +87,7 @@ def create() -> Response:
         replace(form, values=values),
         lambda: groups.create(viewer().actor(), values["name"], utcnow()),
         "groups.index",
-        f"{values['name']} is there.",
+        f"{values['name']} is created.",
     )
 
 
@@ -163,14 +163,14 @@ def delete(group_id: str) -> Response:
 @requires("organization:manage")
 def compose_person(group_id: str) -> Response:
     """Answer with the form that adds a person."""
-    return show_form(_person_form(_ours(group_id).id, {}))
+    return show_form(_person_form(_ours(group_id), {}))
 
 
 @blueprint.post(f"{HERE}/<group_id>/people")
 @requires("organization:manage")
 def add_person(group_id: str) -> Response:
     """Add a person."""
-    actor, form = viewer().actor(), _person_form(_ours(group_id).id, {})
+    actor, form = viewer().actor(), _person_form(_ours(group_id), {})
     values = typed(form.fields)
 
     def work() -> None:
@@ -209,10 +209,12 @@ def _form(values: dict[str, Any], group_id: str = "", version: str = "") -> Form
     )
 
 
-def _person_form(group_id: str, values: dict[str, Any]) -> FormPage:
+def _person_form(group: Group, values: dict[str, Any]) -> FormPage:
     fields = (Field("email", "E-mail", "email", "Somebody who is a member already."),)
-    path = f"{HERE}/{group_id}"
-    return FormPage("Add a person", f"{path}/people", path, fields, values, submit="Add")
+    path = f"{HERE}/{group.id}"
+    return FormPage(
+        "Add a person", f"{path}/people", path, fields, values, submit="Add", trail=group.name
+    )
 
 
 def _actions(group: Group) -> tuple[Action, ...]:

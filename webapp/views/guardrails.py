@@ -75,7 +75,7 @@ def create() -> Response:
         row = authoring.create(viewer().actor(), new, control_plane().sealer, utcnow())
     except Refused as refused:
         return _show_refused(made, refused)
-    flash(f"{row.name} is there.", "positive")
+    flash(f"{row.name} is created.", "positive")
     return done("guardrails.index")
 
 

@@ -61,5 +61,5 @@ def _form(who: Standing, values: dict[str, Any]) -> FormPage:
     field = Field("landing", "Landing page", "select", options=options)
     caption = "Where the address of this control plane leads you when you name no page."
     return FormPage(
-        "Landing page", HERE, "/me/settings", (field,), values, caption, trail="Account"
+        "Landing page", HERE, "/me/settings", (field,), values, caption, trail="Your account"
     )

@@ -61,9 +61,10 @@ def show() -> Response:
             ("Edit", f"{HERE}/edit", False),
             ("Password", f"{HERE}/password", False),
             ("Landing page", f"{HERE}/landing", False),
-            ("Sign out everywhere", f"{HERE}/sessions", False),
+            ("Sign out elsewhere", f"{HERE}/sessions", False),
         ),
         facts=facts,
+        has_tabs=False,
     )
     return show_page(page)
 
@@ -131,9 +132,18 @@ def set_password() -> Response:
 @blueprint.get(f"{HERE}/sessions")
 @signed_in
 def ask_sessions() -> Response:
-    """Answer with the question whether to sign out everywhere."""
+    """Answer with the question whether to sign out everywhere else."""
     caption = "Every browser but this one is signed out with its next request. Keys keep working."
-    form = FormPage("Sign out everywhere", f"{HERE}/sessions", HERE, (), {}, caption, "Sign out")
+    form = FormPage(
+        "Sign out elsewhere",
+        f"{HERE}/sessions",
+        HERE,
+        (),
+        {},
+        caption,
+        "Sign out",
+        trail="Your account",
+    )
     return show_form(form)
 
 

@@ -43,7 +43,9 @@ def index() -> Response:
         HERE,
         utcnow(),
         (),
-        actions=(("Edit", f"{HERE}/edit", False), ("Slack", SLACK, False)) if may_manage else (),
+        actions=(("Edit", f"{HERE}/edit", False), ("Requests in Slack", SLACK, False))
+        if may_manage
+        else (),
         facts=facts,
     )
     return show_page(page)

@@ -55,9 +55,9 @@ def show(user_id: str) -> Response:
         f"{here}/data",
         utcnow(),
         tables,
-        (("Members", MEMBERS),),
-        () if is_erased else (("Erase this person", f"{here}/erase", False),),
-        (("Name", user.name), ("E-mail", user.email)),
+        trail=(("Members", MEMBERS),),
+        actions=() if is_erased else (("Erase this person", f"{here}/erase", False),),
+        facts=(("Name", user.name), ("E-mail", user.email)),
     )
     return show_page(page)
 
@@ -123,5 +123,5 @@ def _form(user: User, values: dict[str, Any]) -> FormPage:
     )
     return FormPage(
         f"Erase {user.name}", f"{here}/erase", f"{here}/data", fields, values, caption,
-        "Erase for good", trail="Data",
+        "Erase for good", trail=f"Data of {user.name}", is_danger=True,
     )  # fmt: skip

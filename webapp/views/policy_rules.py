@@ -156,7 +156,7 @@ def _save(made: RulesForm, set_id: str) -> Response:
     except Refused as refused:
         form = told(made.form, refused, pages.errors_by_control)
         return _show(replace(made, form=form), refused.fault.status)
-    flash(f"{new.name} is saved." if set_id else f"{new.name} is there.", "positive")
+    flash(f"{new.name} is saved." if set_id else f"{new.name} is created.", "positive")
     return done("policy_rules.index")
 
 

@@ -85,7 +85,7 @@ def create() -> Response:
         department = values["department_id"] or None
         projects.create(who.actor(), name, slug, values["team_id"], utcnow(), department)
 
-    return save(replace(form, values=values), work, "projects.index", f"{name} is there.")
+    return save(replace(form, values=values), work, "projects.index", f"{name} is created.")
 
 
 @blueprint.get(f"{HERE}/<project_id>/edit")

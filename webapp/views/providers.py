@@ -81,7 +81,7 @@ def create() -> Response:
         row = authoring.create(viewer().actor(), new, control_plane().sealer, utcnow())
     except Refused as refused:
         return _show_refused(form, refused)
-    flash(f"{row.name} is there. Give it to a key to use it.", "positive")
+    flash(f"{row.name} is created. Give it to a key to use it.", "positive")
     return done("providers.index")
 
 

@@ -34,11 +34,14 @@ from webapp.queries.scopes import scope_names
 blueprint = Blueprint("roles", __name__)
 HERE = "/settings/roles"
 PERMISSIONS = [
-    (f"{resource}:{verb}", f"{resource}:{verb}" + (" (organization)" if _only else ""))
+    (
+        resource,
+        "organization" if resource in ORGANIZATION_ONLY else "",
+        [(f"{resource}:{verb}", verb) for verb in verbs],
+    )
     for resource, verbs in CATALOG.items()
-    for _only in (resource in ORGANIZATION_ONLY,)
-    for verb in verbs
 ]
+"""Each resource, where its permissions count when not everywhere, and what may be done to it."""
 _KINDS = {
     "user": "Person",
     "group": "Group",
@@ -98,7 +101,7 @@ def create() -> Response:
         replace(form, values=values),
         lambda: custom_roles.create(viewer().actor(), _wanted(values), utcnow()),
         "roles.index",
-        f"{values['name']} is there.",
+        f"{values['name']} is created.",
     )
 
 
@@ -211,8 +214,8 @@ def _form(values: dict[str, Any], role_id: str = "", version: str = "") -> FormP
             "Permissions",
             "checks",
             "Manage holds every verb of its resource. Those marked organization count in a role given there alone.",
-            PERMISSIONS,
             required=False,
+            groups=PERMISSIONS,
         ),
     )
     action = f"{HERE}/{role_id}/edit" if role_id else HERE

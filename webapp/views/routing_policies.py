@@ -206,7 +206,7 @@ def _save(made: PolicyForm, where: tuple[str, str], policy_id: str) -> Response:
     except Refused as refused:
         form = told(made.form, refused, homes.errors_by_control)
         return _show(replace(made, form=form), refused.fault.status)
-    flash(f"{new.name} is saved." if policy_id else f"{new.name} is there.", "positive")
+    flash(f"{new.name} is saved." if policy_id else f"{new.name} is created.", "positive")
     return done("routing_policies.index")
 
 

@@ -43,7 +43,7 @@ def index() -> Response:
         "Service accounts",
         columns,
         rows,
-        "No program has an account.",
+        "No service account yet. Make one for each program, give it a role, then an API key.",
         paging=paged(paging, found),
     )
     page = SettingsPage(
@@ -74,7 +74,7 @@ def create() -> Response:
         replace(form, values=values),
         lambda: service_accounts.create(viewer().actor(), _wanted(values), utcnow()),
         "service_accounts.index",
-        f"{values['name']} is there. It may do nothing until it is given a role.",
+        f"{values['name']} is created. It may do nothing until it is given a role.",
     )
 
 

@@ -32,7 +32,7 @@ def ask() -> Response:
     token = request.args.get("token", "")
     if not first_run.is_open(control_plane().settings.pepper, token, utcnow()):
         raise Refused(Fault.NOT_FOUND, SPENT)
-    return respond("setup.html", page=SetupPage(token))
+    return respond("setup.html", page=SetupPage(token, is_unnamed=first_run.is_unnamed()))
 
 
 @blueprint.post("/setup")
@@ -45,12 +45,13 @@ def create() -> Response:
     new = NewUser(
         form.get("email", ""), form.get("name", ""), ADMIN, Secret(form.get("password", ""))
     )
+    named = form.get("organization", "").strip()
     try:
         organization, user = first_run.create_administrator(
-            settings.pepper, token, new, address, now
+            settings.pepper, token, new, address, now, named
         )
     except Refused as refused:
-        return _again(refused, token, new)
+        return _again(refused, token, new, named)
     _, secret = fresh_personal_key(
         Actor(organization.id, user.id, "web", address), user, settings.pepper, now
     )
@@ -66,9 +67,10 @@ def _sign_in(user: User) -> None:
     sessions.begin(person)
 
 
-def _again(refused: Refused, token: Secret, new: NewUser) -> Response:
+def _again(refused: Refused, token: Secret, new: NewUser, named: str) -> Response:
     errors = refused.facts.get("errors")
     if refused.fault is not Fault.VALIDATION_ERROR or not isinstance(errors, dict):
         raise refused
-    page = SetupPage(token.reveal(), new.name, new.email, errors)
+    is_unnamed = first_run.is_unnamed()
+    page = SetupPage(token.reveal(), new.name, new.email, errors, named, is_unnamed)
     return respond("setup.html", status=422, page=page)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from flask import Blueprint, Response, make_response, request
 from werkzeug.utils import redirect
 
-from core.authoring import sign_in_connections
+from core.authoring import first_run, organizations, sign_in_connections
 from core.authoring.passwords import authenticate
 from core.clock import utcnow
 from core.secrets import Secret
@@ -38,7 +38,7 @@ def start() -> Response:
 @blueprint.get("/home")
 @signed_in
 def home() -> Response:
-    """Answer with the page of those for whom there is nothing to govern here."""
+    """Answer with the way to one's workspace, and to whatever else one may open."""
     return respond("home.html", page=HomePage(viewer().name, viewer().organization_name))
 
 
@@ -88,8 +88,14 @@ def _authenticated(email: str, password: Secret) -> Viewer | None:
 def _form(page: SignInPage, status: int = 200) -> Response:
     if page.only_through is None:
         offered = tuple((row.id, row.name) for row in sign_in_connections.enabled())
-        page = replace(page, connections=offered)
+        page = replace(page, connections=offered, has_nobody=_has_nobody())
     return respond("sign_in.html", status=status, page=page)
+
+
+def _has_nobody() -> bool:
+    """Say whether the first administrator is still to be made, so that whoever comes learns how."""
+    organization = organizations.only()
+    return organization is None or not first_run.has_administrator(organization.id)
 
 
 def _go(target: str) -> Response:

@@ -70,7 +70,9 @@ def ask_token() -> Response:
     """Answer with the question whether to make a token."""
     caption = "Your directory presents it. The token before stops working at once."
     path = f"{HERE}/directory-token"
-    form = FormPage("New directory token", path, HERE, (), {}, caption, "Make a token")
+    form = FormPage(
+        "New directory token", path, HERE, (), {}, caption, "Make a token", trail="Sign-in"
+    )
     return show_form(form)
 
 

@@ -95,7 +95,7 @@ def create() -> Response:
             viewer().actor(), name, slug, utcnow(), values["department_id"] or None
         ),
         "teams.index",
-        f"{name} is there.",
+        f"{name} is created.",
     )
 
 
@@ -175,7 +175,8 @@ def archive(team_id: str) -> Response:
 @requires("team:manage", at=team_place)
 def compose_person(team_id: str) -> Response:
     """Answer with the form that adds a person."""
-    return show_form(_person_form(team_id, {"role": "member"}))
+    team = teams.find(viewer().organization_id, team_id)
+    return show_form(_person_form(team, {"role": "member"}))
 
 
 @blueprint.post(f"{HERE}/<team_id>/people")
@@ -183,7 +184,7 @@ def compose_person(team_id: str) -> Response:
 def put_person(team_id: str) -> Response:
     """Add a person, or give who is there another role."""
     actor = viewer().actor()
-    form = _person_form(team_id, {})
+    form = _person_form(teams.find(actor.organization_id, team_id), {})
     values = typed(form.fields)
     role, custom_id = choices.role_and_custom(values["role"])
 
@@ -205,7 +206,8 @@ def edit_person(team_id: str, user_id: str) -> Response:
     place = team_members.find(organization_id, team_id, user_id)
     user, _ = people.find(organization_id, user_id)
     chosen = f"custom:{place.custom_role_id}" if place.role == "custom" else place.role
-    return show_form(_person_form(team_id, {"email": user.email, "role": chosen}))
+    team = teams.find(organization_id, team_id)
+    return show_form(_person_form(team, {"email": user.email, "role": chosen}, is_there=True))
 
 
 @blueprint.post(f"{HERE}/<team_id>/people/<user_id>/remove")
@@ -234,7 +236,7 @@ def _form(values: dict[str, Any], team: Team | None = None, version: str = "") -
     )
 
 
-def _person_form(team_id: str, values: dict[str, Any]) -> FormPage:
+def _person_form(team: Team, values: dict[str, Any], is_there: bool = False) -> FormPage:
     fields = (
         Field("email", "E-mail", "email", "Somebody who is a member already."),
         Field(
@@ -244,8 +246,9 @@ def _person_form(team_id: str, values: dict[str, Any]) -> FormPage:
             options=choices.role_choices(viewer().organization_id),
         ),
     )
-    path = f"{HERE}/{team_id}"
-    return FormPage("Person in this team", f"{path}/people", path, fields, values, trail="The team")
+    path, title = f"{HERE}/{team.id}", "Change the role" if is_there else "Add a person"
+    submit = "Save" if is_there else "Add"
+    return FormPage(title, f"{path}/people", path, fields, values, submit=submit, trail=team.name)
 
 
 def _team_actions(team: Team) -> tuple[Action, ...]:

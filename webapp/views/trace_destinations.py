@@ -173,7 +173,7 @@ def _save(row: TraceDestination | None) -> Response:
             authoring.update(actor, row.id, new, sealer, utcnow(), sent_version())
     except Refused as refused:
         return show_form(told(form, refused, homes.errors_by_control), refused.fault.status)
-    flash(f"{new.name} is there." if row is None else f"{new.name} is saved.", "positive")
+    flash(f"{new.name} is created." if row is None else f"{new.name} is saved.", "positive")
     return done("trace_destinations.index")
 
 

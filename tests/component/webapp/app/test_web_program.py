@@ -37,14 +37,19 @@ def form_of(page: httpx.Response) -> str:
 def test_a_newcomer_gets_from_the_printed_link_to_a_key(tmp_path: Path, database_url: str) -> None:
     data_dir = tmp_path / "var"
     with web_program(data_dir, database_url) as web, httpx.Client(base_url=web.url) as browser:
+        nobody = "Nobody has an account yet"
+        assert nobody in browser.get("/sign-in").text
         path = web.setup_path()
         page = browser.get(path)
         assert page.status_code == 200
         form = {"csrf_token": form_of(page), "token": path.partition("=")[2], "name": "Ada"}
-        form |= {"email": "ada@acme.test", "password": "correct horse"}
+        form |= {"email": "ada@acme.test", "password": "correct horse", "organization": "Acme"}
         answer = browser.post("/setup", data=form)
         assert (answer.status_code, answer.headers["Location"]) == (303, "/welcome")
         welcome = browser.get("/welcome")
+        assert '<span class="cut">Acme</span>' in welcome.text
+        with httpx.Client(base_url=web.url) as another:
+            assert nobody not in another.get("/sign-in").text
         found = re.search(r"lw_vk_live_[0-9A-Z]{26}", welcome.text)
         assert found
         assert found.group(0) not in browser.get("/welcome").text

@@ -160,7 +160,7 @@ def test_a_budgets_page_draws_what_is_left_and_foretells(ada: Desk) -> None:
     row = budget(ada)
     page = ada.client.get(f"{HERE}/{row.id}").text
     assert "nothing to foretell" in page
-    assert f"dev-cli ({key.display_prefix}" in page
+    assert f'href="/settings/virtual-keys/{key.id}">dev-cli</a>' in page
     assert 'class="burn"' in page and 'path class="line"' in page
     spend(row, 11 * USD)
     assert "It is spent." in ada.client.get(f"{HERE}/{row.id}").text

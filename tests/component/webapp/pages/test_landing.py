@@ -22,6 +22,9 @@ def test_the_start_address_leads_where_somebody_works_or_chose_to_land(tmp_path:
     at = desk(tmp_path)
     dan = Desk(at.app, at.browser("dan@acme.test"), at.settings, at.actor)
     assert (lands(at), lands(dan)) == ("/governance", "/home")
+    home = dan.client.get("/home").text
+    assert 'href="/me"' in home
+    assert 'href="/settings/teams">Teams</a>' in home.partition("What else you may open")[2]
     new = NewSource("otel_generic", "agents")
     ingestion_sources.create(at.actor, new, at.settings.pepper, utcnow())
     assert (lands(at), lands(dan)) == ("/governance", "/me")

@@ -21,7 +21,9 @@ def test_everybody_takes_their_own_and_an_administrator_erases(tmp_path: Path) -
     assert browser.get(f"{here}/data/person.zip").status_code == 403
     assert at.client.get(f"{here}/data/person.zip").data[:2] == b"PK"
     assert f"{here}/data" in at.client.get("/settings/members").text
-    assert f"{here}/erase" in at.client.get(f"{here}/data").text
+    page = at.client.get(f"{here}/data").text
+    assert f"{here}/erase" in page
+    assert "<dt>E-mail</dt><dd>dan@acme.test</dd>" in page
     wrong = at.post(f"{here}/erase", DRAWER, reason="asked", email="ada@acme.test")
     assert (wrong.status_code, "not the address" in error_of(wrong, "email")) == (422, True)
     assert User.get_by_id(dan.id).email == "dan@acme.test"
