@@ -19,6 +19,9 @@ from tests.provider.handle import FakeProvider
 from tests.sdk.targets import Target, through
 from tests.stack import StackOptions, running
 
+# One worker runs them all, so that one stack is started.
+pytestmark = pytest.mark.xdist_group("check refusals")
+
 FORBIDDEN = "xylophone"
 STREAMED_WORD = "calm"
 """A word of every answer of the fake provider."""

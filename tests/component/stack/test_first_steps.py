@@ -13,6 +13,9 @@ import pytest
 from tests.provider.handle import FakeProvider
 from tests.stack import Stack, StackOptions, running, wait_until
 
+# One worker runs them all, so that one stack is started.
+pytestmark = pytest.mark.xdist_group("first steps")
+
 ADMINISTRATOR = {"name": "Ada", "email": "ada@acme.test", "password": "a long enough password"}
 ARRIVAL_SECONDS = 5.0
 

@@ -13,6 +13,9 @@ from tests.component.stack.traffic import MODEL, chat
 from tests.provider.handle import FakeProvider
 from tests.stack import Stack, running, wait_until
 
+# One worker runs them all, so that one stack is started.
+pytestmark = pytest.mark.xdist_group("routing")
+
 CHAT = "/v1/chat/completions"
 ROUTED = """\
 providers:
