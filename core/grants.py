@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any
 
 from peewee import JOIN
@@ -22,6 +21,7 @@ from rules.permissions import (
     masked,
     narrowed,
     organization_grant,
+    own_grant,
 )
 
 USER = "user"
@@ -81,7 +81,7 @@ def _team_grants(organization_id: str, user_id: str, role: str) -> Iterable[Gran
         # Somebody external keeps their workspace, and only looks at it.
         held = VIEWER if role == EXTERNAL and is_personal else team_role
         granted = bound_grant(held, custom or (), Place(team_id))
-        yield replace(granted, is_own=True) if is_personal else granted
+        yield own_grant(granted) if is_personal else granted
 
 
 def _bindings(organization_id: str, is_theirs: Any) -> Grants:

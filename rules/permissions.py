@@ -116,6 +116,10 @@ BAGS: Mapping[str, frozenset[str]] = {ADMIN: ALL, MEMBER: _EVERYONE, EXTERNAL: _
 """What a person's role in the organization grants, organization-wide."""
 TEAM_BAGS: Mapping[str, frozenset[str]] = {ADMIN: _SHARED, MEMBER: _WORKING, VIEWER: _LOOKING}
 """What a role in a team grants in that team and its projects."""
+OTHERS_DECIDE = frozenset(
+    p for p in _SHARED if resource_of(p) == "gatewayBudgets" and not p.endswith(f":{VIEW}")
+)
+"""What nobody holds in a workspace of their own: how much money one may spend is for others to decide."""
 _BINDING_BAGS: Mapping[str, frozenset[str]] = {
     ADMIN: ALL,
     MEMBER: _WORKING | _EVERYONE,
@@ -175,6 +179,11 @@ def bound_grant(role: str, custom: Collection[str], place: Place) -> Grant:
     is_empty = role == CUSTOM and not listed
     permissions = listed or bags.get(VIEWER if is_empty else role, frozenset())
     return Grant(permissions if place == EVERYWHERE else permissions & _SHARED, place)
+
+
+def own_grant(grant: Grant) -> Grant:
+    """Return what a role grants in a workspace of one's own."""
+    return replace(grant, permissions=grant.permissions - OTHERS_DECIDE, is_own=True)
 
 
 def holds(grants: Grants, permission: str, place: Place = EVERYWHERE) -> bool:

@@ -8,7 +8,8 @@ from core.models import Budget, BudgetIncrease
 from webapp import letters, slack
 from webapp.callers import Viewer
 from webapp.page_models.budgets import increase_row
-from webapp.queries.budgets import approvers
+from webapp.places import homes_of, place_of_budget
+from webapp.queries.approvers import approvers
 
 REQUESTS = "/gateway/budget-requests"
 """The page on which requests are decided."""
@@ -29,9 +30,11 @@ def requester_of(who: Viewer) -> str:
 
 def tell_approvers(row: BudgetIncrease) -> None:
     """Tell those who may decide a request that it waits for them: by mail, and in Slack where that is set up."""
-    asked = increase_row(row, budgets.find(row.organization_id, row.budget_id).name)
+    budget = budgets.find(row.organization_id, row.budget_id)
+    place = place_of_budget(budget, *homes_of([budget]))
+    asked = increase_row(row, budget.name)
     slack.post_increase(organizations.find(row.organization_id), asked, REQUESTS)
     letters.mail_increase_quietly(
-        approvers(row.organization_id), asked.budget, asked.requester, asked.wanted,
+        approvers(row.organization_id, place), asked.budget, asked.requester, asked.wanted,
         asked.until, asked.reason, REQUESTS,
     )  # fmt: skip

@@ -99,6 +99,12 @@ def homes_of(rows: Sequence[Budget]) -> Homes:
     return teams_, keys
 
 
+def place_at_scope(scope: str, scope_id: str) -> Place:
+    """Return where a permission to make a budget at a scope must be held."""
+    row = Budget(scope=scope, scope_id=scope_id)
+    return place_of_budget(row, *homes_of([row]))
+
+
 def place_of_budget(row: Budget, teams_: Mapping[str, str], keys: Mapping[str, str]) -> Place:
     """Return where a permission over a budget must be held: at its scope; for a person's, everywhere."""
     if row.scope == "team":

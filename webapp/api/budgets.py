@@ -9,6 +9,8 @@ from typing import Any
 import msgspec
 
 from core.authoring import budgets, increases
+from core.authoring.actor import Actor
+from core.fault import Fault, Refused
 from core.models import Budget, BudgetIncrease, LimitPeriod
 from rules.limits import check
 from rules.pricing import NANOUSD_PER_USD
@@ -17,9 +19,10 @@ from webapp.api.endpoint import Body, Call, ListQuery, Moment, Page, Routes, mom
 from webapp.api.paging import page_of
 from webapp.api.resource import AwareMoment, Permissions, Resource, columns_of, routes_of
 from webapp.api.shared import DATES, GATEWAY
-from webapp.places import budget_place, increase_place
+from webapp.places import budget_place, increase_place, place_at_scope
 from webapp.queries.budgets import reached
 
+_CREATE = "gatewayBudgets:create"
 _SPENT = {
     "limit_usd": str,
     "spent_usd": str,
@@ -65,6 +68,18 @@ def _spent(call: Call, rows: Sequence[Budget]) -> list[dict[str, Any]]:
     return told
 
 
+def _judged(call: Call, new: budgets.NewBudget) -> Actor:
+    """Return the caller as an actor. Raises Refused unless they may make a budget where it shall stand."""
+    if not call.viewer.may(_CREATE, place_at_scope(new.scope, new.scope_id)):
+        raise Refused(
+            Fault.PERMISSION_DENIED,
+            f"This needs the permission {_CREATE} at what the budget is for.",
+            permission=_CREATE,
+            scope="object",
+        )
+    return call.actor
+
+
 BUDGETS = routes_of(
     Resource(
         noun="budget",
@@ -96,7 +111,8 @@ BUDGETS = routes_of(
         extra=_spent,
         extra_shown=_SPENT,
         find=budgets.find,
-        make=lambda call, new: budgets.create(call.actor, new, call.now),
+        made_anywhere=True,
+        make=lambda call, new: budgets.create(_judged(call, new), new, call.now),
         alter=lambda call, row, new: budgets.update(
             call.actor, row.id, new, call.now, call.expected
         ),

@@ -12,6 +12,7 @@ from core.models import Anomaly, AnomalyRule, AuditRow, IngestionSource
 from webapp.api.endpoint import Call, ListQuery, Moment, Page, Routes, moment
 from webapp.api.paging import page_of
 from webapp.api.resource import (
+    AwareMoment,
     Permissions,
     Resource,
     columns_of,
@@ -208,12 +209,13 @@ class AuditOut(msgspec.Struct, kw_only=True):
 
 
 class AuditQuery(ListQuery, kw_only=True):
-    """Which changes a list shows: by person, part of the action's code, and what was changed."""
+    """Which changes a list shows: by person, part of the action's code, what was changed, and from when on."""
 
     who: Annotated[str, msgspec.Meta(max_length=200)] = ""
     action: Annotated[str, msgspec.Meta(max_length=200)] = ""
     target_kind: Annotated[str, msgspec.Meta(max_length=200)] = ""
     target_id: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    since: AwareMoment | None = None
 
 
 AUDIT = Routes("Audit log", f"{GOVERNANCE}/audit-log")
@@ -222,7 +224,7 @@ AUDIT = Routes("Audit log", f"{GOVERNANCE}/audit-log")
 @AUDIT.get("", "auditLog:view")
 def list_audit_log(call: Call, query: AuditQuery) -> Page[AuditOut]:
     """List administrative changes."""
-    wanted = AuditFilter(query.who, query.action, query.target_kind, query.target_id)
+    wanted = AuditFilter(query.who, query.action, query.target_kind, query.target_id, query.since)
     rows = audit_rows(call.organization_id, wanted)
     return page_of(query, rows, AuditRow.id, _changes, "audit-log")
 

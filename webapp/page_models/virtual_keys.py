@@ -18,7 +18,6 @@ from webapp.page_models.key_config_text import RATES
 from webapp.page_models.settings_pages import Action, Cell, Row
 
 HERE = "/settings/virtual-keys"
-AUDIT_LOG = "/settings/audit-log"
 USAGE_DAYS = 30
 CALLS = 10
 USAGE, LOGS, BUDGETS = "gatewayUsage:view", "gatewayLogs:view", "gatewayBudgets:view"
@@ -90,17 +89,12 @@ class KeyPage:
     budgets: tuple[BudgetRow, ...]
     may: May
     sees: Sees
-    may_audit: bool
     grace_until: datetime | None
     now: datetime
 
     @property
     def path(self) -> str:
         return f"{HERE}/{self.row.id}"
-
-    @property
-    def audit_address(self) -> str:
-        return f"{AUDIT_LOG}?targetKind=virtual_key&targetId={self.row.id}&days="
 
     @property
     def is_revoked(self) -> bool:

@@ -110,8 +110,11 @@ MOST_CHOICES = 200
 """How many keys, and how many people, a control offers."""
 
 
-def scope_choices(organization_id: str) -> tuple[list[tuple[str, str]], bool]:
-    """Return what a budget may stand at, as ``scope:id`` and label, and whether that is all; in four statements."""
+def scope_choices(organization_id: str, within: Reach) -> tuple[list[tuple[str, str]], bool]:
+    """Return what a budget may stand at, as ``scope:id`` and label, and whether that is all; in four statements.
+
+    Without a reach over everything that is teams, projects and keys within it.
+    """
     people = User.select(User.id, User.name, User.email).join(Member, on=Member.user_id == User.id)
     people = people.where(Member.organization_id == organization_id, Member.disabled_at.is_null())
     teams = Team.select(Team.id, Team.name).where(
@@ -126,12 +129,18 @@ def scope_choices(organization_id: str) -> tuple[list[tuple[str, str]], bool]:
     keys = VirtualKey.select(VirtualKey.id, VirtualKey.name).where(
         VirtualKey.organization_id == organization_id, VirtualKey.status != "revoked"
     )
+    if not within.is_everywhere:
+        team_ids, single_ids = list(within.team_ids), list(within.project_ids)
+        people, teams = people.where(User.id.in_([])), teams.where(Team.id.in_(team_ids))
+        projects = projects.where(Project.team_id.in_(team_ids) | Project.id.in_(single_ids))
+        keys = keys.where(VirtualKey.project_id.in_(projects.select(Project.id)))
     some_keys = list(keys.order_by(VirtualKey.name).limit(MOST_CHOICES + 1))
     some_people = list(people.order_by(Member.id).limit(MOST_CHOICES + 1))
     is_all = max(len(some_keys), len(some_people)) <= MOST_CHOICES
     by_name = sorted(some_people[:MOST_CHOICES], key=lambda row: str(row.name))
+    whole = [(f"organization:{organization_id}", "Whole organization")]
     choices = [
-        (f"organization:{organization_id}", "Whole organization"),
+        *(whole if within.is_everywhere else []),
         *((f"team:{row.id}", f"Team {row.name}") for row in teams.order_by(Team.name)),
         *((f"project:{row.id}", f"Project {row.name}") for row in projects.order_by(Project.name)),
         *((f"virtual_key:{row.id}", f"Key {row.name}") for row in some_keys[:MOST_CHOICES]),
@@ -168,17 +177,3 @@ def provider_choices(organization_id: str) -> list[tuple[str, str]]:
         Provider.organization_id == organization_id, Provider.archived_at.is_null()
     )
     return [("", "All providers"), *((row.id, row.name) for row in rows.order_by(Provider.name))]
-
-
-def approvers(organization_id: str, limit: int = 5) -> list[str]:
-    """Return the addresses of administrators, who may decide every request; the longest there first."""
-    rows = (
-        User.select(User.email)
-        .join(Member, on=Member.user_id == User.id)
-        .where(
-            Member.organization_id == organization_id,
-            Member.role == "admin",
-            Member.disabled_at.is_null(),
-        )
-    )
-    return [row.email for row in rows.order_by(User.id).limit(limit)]

@@ -32,12 +32,13 @@ from webapp.forms import (
 from webapp.page_models import budgets as pages
 from webapp.page_models.settings_pages import FormPage
 from webapp.pages import respond, see
-from webapp.places import budget_place, homes_of, place_of_budget
+from webapp.places import budget_place, homes_of, place_at_scope, place_of_budget
 from webapp.queries import budgets as queries
 from webapp.queries.keyset import counted_to
 
 blueprint = Blueprint("budgets", __name__)
 HERE = "/gateway/budgets"
+CREATE = "gatewayBudgets:create"
 _STEPS = 48
 _SHOWN_KEYS = 20
 
@@ -64,7 +65,7 @@ def index() -> Response:
             for standing in standings(found.rows, now)
         ),
         now=now,
-        may_create=who.may("gatewayBudgets:create"),
+        may_create=who.may_somewhere(CREATE),
         pending=counted_to(queries.pending_increases(who.organization_id, updates)),
         paging=paged(paging, found),
     )
@@ -72,14 +73,14 @@ def index() -> Response:
 
 
 @blueprint.get(f"{HERE}/new")
-@requires("gatewayBudgets:create")
+@requires(CREATE, anywhere=True)
 def compose() -> Response:
     """Answer with the empty form."""
     return show_form(_form(dict(pages.DEFAULTS)))
 
 
 @blueprint.post(HERE)
-@requires("gatewayBudgets:create")
+@requires(CREATE, anywhere=True)
 def create() -> Response:
     """Create a budget."""
     form, who = _form({}), viewer()
@@ -87,10 +88,12 @@ def create() -> Response:
     try:
         found = dict(values)
         if name := values.get(pages.NAMED):
-            place = queries.scope_named(who.organization_id, name)
-            if place is None:
+            choice = queries.scope_named(who.organization_id, name)
+            if choice is None or not _may_create_at(choice):
                 raise invalid({pages.NAMED: "There is no key and no person of this name."})
-            found["applies_to"] = place
+            found["applies_to"] = choice
+        elif found["applies_to"] and not _may_create_at(found["applies_to"]):
+            raise invalid({"applies_to": f"This needs the permission {CREATE} there."})
         authoring.create(who.actor(), pages.new_budget(found), utcnow())
     except Refused as refused:
         return _refused(_form(values), refused)
@@ -165,6 +168,11 @@ def archive(budget_id: str) -> Response:
     return see("budgets.index")
 
 
+def _may_create_at(choice: str) -> bool:
+    scope, _, scope_id = choice.partition(":")
+    return viewer().may(CREATE, place_at_scope(scope, scope_id))
+
+
 def _places(rows: Sequence[Budget]) -> dict[str, Place]:
     homes = homes_of(rows)
     return {row.id: place_of_budget(row, *homes) for row in rows}
@@ -173,7 +181,9 @@ def _places(rows: Sequence[Budget]) -> dict[str, Place]:
 def _form(values: dict[str, str], row: Budget | None = None, version: str = "") -> FormPage:
     organization_id = viewer().organization_id
     is_new = row is None
-    scopes, are_all = queries.scope_choices(organization_id) if is_new else ([], True)
+    scopes, are_all = (
+        queries.scope_choices(organization_id, viewer().reach(CREATE)) if is_new else ([], True)
+    )
     providers = queries.provider_choices(organization_id) if is_new else ()
     fields = pages.form_fields(scopes, providers, is_new, are_all)
     if row is None:

@@ -109,7 +109,6 @@ def show(key_id: str) -> Response:
         ),
         sees=sees,
         may=May() if row.status == "revoked" else _may(place),
-        may_audit=who.may("auditLog:view"),
         grace_until=_grace_of(row, now),
         now=now,
     )

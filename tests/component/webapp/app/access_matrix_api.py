@@ -1,13 +1,13 @@
 """The management API's part of the access matrix, worked out of what each route is and needs.
 
-A member of no shared team holds what every member holds, and everything a team has in a workspace of their own, which
-is none of the places that are asked about; whoever may, and names nothing that exists, gets 404, and 400
-where the route wants a body that ``{}`` is not. What is about whoever asks is everybody's.
+A member of no shared team holds what every member holds, and in a workspace of their own, which is none of the places
+that are asked about, everything that a team has but the say over its budgets; whoever may, and names nothing that
+exists, gets 404, and 400 where the route wants a body that ``{}`` is not. What is about whoever asks is everybody's.
 """
 
 import msgspec
 
-from rules.permissions import ADMIN, BAGS, MEMBER, TEAM_BAGS
+from rules.permissions import ADMIN, BAGS, MEMBER, OTHERS_DECIDE, TEAM_BAGS
 from webapp.api.endpoint import Endpoint
 from webapp.api.tables import TABLES
 
@@ -31,7 +31,7 @@ def _passed(one: Endpoint) -> int:
 def _is_held(one: Endpoint) -> bool:
     is_somewhere = one.anywhere or one.at is not None
     return one.permission in ("", *BAGS[MEMBER]) or (
-        is_somewhere and one.permission in TEAM_BAGS[ADMIN]
+        is_somewhere and one.permission in TEAM_BAGS[ADMIN] - OTHERS_DECIDE
     )
 
 

@@ -20,8 +20,27 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from core import mail
+from core.authoring import (
+    bindings,
+    budgets,
+    custom_roles,
+    groups,
+    offboarding,
+    people,
+    team_members,
+    teams,
+    virtual_keys,
+)
+from core.authoring.bindings import NewBinding
+from core.authoring.budgets import NewBudget
+from core.authoring.custom_roles import NewRole
+from core.authoring.people import NewUser
+from core.authoring.virtual_keys import NewVirtualKey
+from core.clock import utcnow
+from core.increase_links import Asking, link
 from core.mail import Letter, MailFailedError
 from core.settings import Settings, load
+from tests.component.core.authoring.acme import NOW
 from tests.component.webapp.app.site import form_token, sign_in, site
 
 LETTER = Letter("eve@acme.test", "Hello", "Grüße\n")
@@ -243,3 +262,49 @@ def test_a_forgotten_password_is_answered_alike_and_mailed_to_members_alone(
     assert link and stranger.get(link[1]).status_code == 200
     same = [a.text.replace("mallory@acme.test", "X").replace("dan@acme.test", "X") for a in answers]
     assert same[0] == same[1]
+
+
+@pytest.mark.usefixtures("sqlite_db")
+def test_a_request_for_more_is_mailed_to_those_who_may_decide_it(
+    tmp_path: Path, postbox: tuple[Postbox, int]
+) -> None:
+    box, port = postbox
+    made = _site(tmp_path, port)
+    actor, team_id, project_id = made.org.actor, made.org.team.id, made.org.project.id
+    tess, gus, vic, gone = (
+        people.create(actor, NewUser(f"{name}@acme.test", name, "member"), NOW)
+        for name in ("tess", "gus", "vic", "gone")
+    )
+    for person, role in ((tess, "admin"), (vic, "viewer"), (gone, "admin")):
+        team_members.put(actor, team_id, person.id, role, NOW)
+    offboarding.disable(actor, gone.id, NOW)
+    group = groups.create(actor, "Money", NOW)
+    groups.put_members(actor, group.id, [gus.id], NOW)
+    role = custom_roles.create(actor, NewRole("Money", ("gatewayBudgets:update",), ""), NOW)
+    bound = NewBinding("group", group.id, "custom", "project", project_id, role.id)
+    bindings.create(actor, bound, NOW)
+    elsewhere = teams.create(actor, "Sales", "sales", NOW)
+    team_members.put(actor, elsewhere.id, made.member.id, "admin", NOW)
+    new = NewBudget("coding", "project", project_id, "month", 10**9, allow_unreachable=True)
+    budget = budgets.create(actor, new, NOW)
+    pepper = made.app.extensions["control_plane"].settings.pepper
+    key, _ = virtual_keys.create(
+        actor, NewVirtualKey("nightly", project_id, (made.org.openai.id,)), pepper, NOW
+    )
+    secret = made.app.extensions["control_plane"].settings.jwt_secret
+    asking = Asking(actor.organization_id, budget.id, key.id, None)
+    address = link("", secret, asking, utcnow().timestamp())
+    stranger = made.app.test_client()
+    stranger.get(address)
+    form = {"csrf_token": form_token(stranger), "token": address.partition("token=")[2]}
+    asked = form | {"limit_usd": "5", "reason": "A release week."}
+    assert stranger.post("/budget-increase", data=asked).status_code == 303
+    for thread in threading.enumerate():
+        if thread.name == "increase mail":
+            thread.join(20)
+    assert [to for to, _ in box.letters] == [
+        ["tess@acme.test"], ["gus@acme.test"], ["ada@acme.test"],
+    ]  # fmt: skip
+    text = box.letters[0][1].get_content()
+    assert "A release week." in text and "$5.00" in text
+    assert "http://gov.acme.test/gateway/budget-requests" in text

@@ -79,6 +79,10 @@ def test_filters_leave_what_was_asked_for(log: Log) -> None:
     created = table(log, "?days=&action=team.created")
     assert len(created) == 3 and all("team.created" in row["action"] for row in created)
     assert table(log, "?days=&who=nobody-of-this-name") == []
+    api = "/api/governance/audit-log?limit=200&since="
+    assert log.client.get(f"{api}2999-01-01T02:00:00%2B02:00").json["data"] == []
+    assert len(log.client.get(f"{api}2000-01-01T00:00:00Z").json["data"]) == len(every)
+    assert log.client.get(f"{api}yesterday").status_code == 400
     assert "Nothing was changed" in log.client.get(f"{HERE}?days=&who=nobody-of-this-name").text
 
 

@@ -10,7 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from core.authoring import budgets, offboarding, projects, teams, virtual_keys
+from core.authoring import (
+    api_keys,
+    budgets,
+    offboarding,
+    projects,
+    team_members,
+    teams,
+    virtual_keys,
+)
+from core.authoring.api_keys import NewApiKey
 from core.authoring.budgets import NewBudget
 from core.authoring.providers import NewProvider
 from core.authoring.providers import create as create_provider
@@ -18,7 +27,7 @@ from core.authoring.virtual_keys import NewVirtualKey
 from core.clock import to_ms, utcnow
 from core.database import connection, database
 from core.increase_links import Asking, link
-from core.models import AuditRow, Budget, BudgetIncrease, Organization, User, VirtualKey
+from core.models import AuditRow, Budget, BudgetIncrease, Organization, Project, User, VirtualKey
 from core.models.leasing import Amount, charge
 from rules.windows import Window, period
 from tests.component.streamer.slack_peer import slack_peer
@@ -29,6 +38,8 @@ from webapp.queries import budgets as queries
 
 HERE, REQUESTS = "/gateway/budgets", "/gateway/budget-requests"
 USD = 10**9
+FORM = {"name": "ours", "window": "month", "limit_usd": "5", "on_breach": "block"}
+FORM |= {"on_unpriced": "flat", "on_outage": "block"}
 
 
 @pytest.fixture
@@ -138,6 +149,42 @@ def test_what_a_long_list_leaves_out_is_named(ada: Desk, monkeypatch: pytest.Mon
         assert (row.scope, row.scope_id) == (scope, scope_id)
 
 
+def test_a_teams_administrator_makes_its_budgets_and_nobody_those_of_their_own_workspace(
+    ada: Desk,
+) -> None:
+    key, now = a_key(ada)[0], utcnow()
+    project = Project.get_by_id(key.project_id)
+    other = teams.create(ada.actor, "Sales", "sales", now)
+    person, own = dan(), Project.get(Project.owner_user_id == dan().id)
+    browser = ada.browser("dan@acme.test")
+    at = Desk(ada.app, browser, ada.settings, ada.actor)
+    mine = budget(ada, "own", scope="project", scope_id=own.id, allow_unreachable=True)
+    there = f"{HERE}/{mine.id}"
+    assert browser.get(there).status_code == 200 and "/edit" not in browser.get(there).text
+    assert at.post(f"{there}/archive").status_code == 403
+    assert browser.get(f"{HERE}/new").status_code == 403
+    team_members.put(ada.actor, project.team_id, person.id, "admin", now)
+    assert f"{HERE}/new" in browser.get(HERE).text
+    form = browser.get(f"{HERE}/new").text
+    for choice in (f"team:{project.team_id}", f"project:{project.id}", f"virtual_key:{key.id}"):
+        assert f'value="{choice}"' in form, choice
+    elsewhere = (f"team:{other.id}", f"project:{own.id}", f"principal:{person.id}")
+    for choice in (f"organization:{ada.actor.organization_id}", *elsewhere):
+        assert f'value="{choice}"' not in form, choice
+        answer = at.post(HERE, DRAWER, **FORM, applies_to=choice, allow_unreachable="1")
+        assert answer.status_code == 422
+        assert "gatewayBudgets:create" in error_of(answer, "applies_to"), choice
+    assert at.post(HERE, **FORM, applies_to=f"team:{project.team_id}").status_code == 303
+    _, secret = api_keys.create(
+        ada.actor, NewApiKey("k", "user", person.id), ada.settings.pepper, now
+    )
+    headers, path = {"Authorization": f"Bearer {secret.reveal()}"}, "/api/gateway/v1/budgets"
+    new = {"name": "by API", "window": "month", "limit_nanousd": USD, "scope": "team"}
+    for scope_id, status in ((project.team_id, 201), (other.id, 403)):
+        sent = new | {"scope_id": scope_id}
+        assert ada.app.test_client().post(path, json=sent, headers=headers).status_code == status
+
+
 def test_a_budget_that_no_key_feeds_is_made_only_when_it_is_meant(ada: Desk) -> None:
     a_key(ada)
     form = {
@@ -159,7 +206,7 @@ def test_a_budgets_page_draws_what_is_left_and_foretells(ada: Desk) -> None:
     key, _ = a_key(ada)
     row = budget(ada)
     page = ada.client.get(f"{HERE}/{row.id}").text
-    assert "nothing to foretell" in page
+    assert "nothing to foretell" in page and f"targetKind=budget&amp;targetId={row.id}" in page
     assert f'href="/settings/virtual-keys/{key.id}">dev-cli</a>' in page
     assert 'class="burn"' in page and 'path class="line"' in page
     spend(row, 11 * USD)

@@ -160,7 +160,13 @@ def test_a_panel_gives_way_to_the_name_of_the_permission_that_its_reader_lacks(
     page = client.get(source).text
     assert "activityMonitor:view" in page and "chat_completion" not in page
     assert "/rotate" not in page and "notebooks" in client.get(SOURCES).text
-    assert "chat_completion" in signed_in(app).get(source).text
+    assert "What was changed" not in page
+    ada = signed_in(app)
+    shown = ada.get(source).text
+    trail = f"targetKind=ingestion_source&amp;targetId={world.source_ids[0]}"
+    assert "chat_completion" in shown and trail in shown
+    anomaly = ada.get(f"/governance/anomalies/{world.anomaly_id}").text
+    assert f"targetKind=anomaly&amp;targetId={world.anomaly_id}" in anomaly
 
 
 def test_an_organization_without_anything_sees_the_first_steps(db: str, tmp_path: Path) -> None:
