@@ -162,14 +162,15 @@ def _ending(outcome: str) -> dict[str, Any]:
 
 def _admission(world: World, plan: Plan, price_source: str) -> dict[str, Any]:
     digest = hashlib.sha256(f"demo {world.organization_id} {plan.number}".encode()).hexdigest()
-    month_ms = to_ms(period(Window.MONTH, plan.at)[0])
     team_id = world.teams[plan.caller.team]
-    limits = [world.budgets.get(world.organization_id), world.budgets.get(team_id)]
+    project_id = world.projects[plan.caller.project]
+    scopes = (world.organization_id, team_id, project_id)
+    limits = [world.budgets[scope_id] for scope_id in scopes if scope_id in world.budgets]
     return {
         "call_id": f"req_{digest[:30]}",
         "admitted_at_ms": to_ms(plan.at),
         "organization_id": world.organization_id,
-        "project_id": world.projects[plan.caller.project],
+        "project_id": project_id,
         "team_id": team_id,
         "virtual_key_id": world.keys[plan.caller.name],
         "principal_user_id": world.users.get(plan.caller.name),
@@ -181,7 +182,9 @@ def _admission(world: World, plan: Plan, price_source: str) -> dict[str, Any]:
         "is_streamed": True,
         "estimate_nanousd": 0,
         "price_source": price_source,
-        "charges": [[limit_id, month_ms] for limit_id in limits if limit_id],
+        "charges": [
+            [limit.id, to_ms(period(Window(limit.window), plan.at)[0])] for limit in limits
+        ],
         "trace_id": digest[:32],
         "span_id": digest[32:48],
         "session_id": f"session-{digest[48:60]}",

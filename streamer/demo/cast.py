@@ -28,6 +28,7 @@ class Team:
 
     slug: str
     name: str
+    department: str
     projects: tuple[tuple[str, str], ...]
 
 
@@ -46,11 +47,17 @@ class Caller:
     joined_days_ago: int = DAYS
 
 
+DEPARTMENTS = ("Product", "Operations")
 TEAMS = (
-    Team("engineering", "Engineering", (("coding", "Coding tools"), ("review", "Code review"))),
-    Team("data", "Data", (("notebooks", "Notebooks"), ("evals", "Model evaluation"))),
-    Team("support", "Support", (("helpdesk", "Help desk"),)),
-    Team("marketing", "Marketing", (("content", "Content"),)),
+    Team(
+        "engineering",
+        "Engineering",
+        "Product",
+        (("coding", "Coding tools"), ("review", "Code review")),
+    ),
+    Team("data", "Data", "Product", (("notebooks", "Notebooks"), ("evals", "Model evaluation"))),
+    Team("support", "Support", "Operations", (("helpdesk", "Help desk"),)),
+    Team("marketing", "Marketing", "Operations", (("content", "Content"),)),
 )
 
 _AGENT = (SONNET, SONNET, SONNET, OPUS, HAIKU)

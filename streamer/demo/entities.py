@@ -1,4 +1,7 @@
-"""Makes the demo's teams, people, keys, budgets, sources and rules; what exists by name is left as it is."""
+"""Makes the demo's teams, people, keys, budgets and sources; what exists by name is left as it is.
+
+All of it is as old as the calls that are invented for it: an audit log read from the end tells how it came about.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,21 +9,24 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from core.authoring import (
-    anomaly_rules,
     budgets,
+    departments,
+    first_run,
     ingestion_sources,
     organizations,
     people,
     projects,
     providers,
+    team_members,
     teams,
     virtual_keys,
 )
 from core.authoring.actor import Actor, system
 from core.models import (
-    AnomalyRule,
     Budget,
+    Department,
     IngestionSource,
+    Organization,
     Project,
     Provider,
     Team,
@@ -29,10 +35,12 @@ from core.models import (
 )
 from core.secrets import Sealer, Secret
 from rules.pricing import NANOUSD_PER_USD
-from streamer.demo.cast import DAYS, PEOPLE, SERVICES, TEAMS, Caller
+from streamer.demo.cast import DAYS, DEPARTMENTS, PEOPLE, SERVICES, TEAMS, Caller
 
 AGENTS = "Support agents"
 WORKFLOWS = "Workflow automations"
+EVALS = "evals-trial"
+NAMED = ("Northwind", "northwind")
 _PROVIDERS = {
     "openai": "https://api.openai.com/v1",
     "anthropic": "https://api.anthropic.com",
@@ -57,52 +65,67 @@ class World:
     providers: dict[str, str]
     users: dict[str, str]
     keys: dict[str, str]
-    budgets: dict[str, str]
-    """Budget ids by scope id."""
+    budgets: dict[str, Budget]
+    """By scope id."""
     sources: dict[str, str]
 
 
 def make(seal: Seal, now: datetime) -> World:
     """Make what is missing and return all of it."""
-    organization = organizations.only() or organizations.create("Northwind", "northwind", now)
+    then = now - timedelta(days=DAYS)
+    organization = _organization(then)
     actor = system(organization.id)
-    team_ids = {team.slug: _team(actor, team.slug, team.name, now) for team in TEAMS}
+    department_ids = {name: _department(actor, name, then) for name in DEPARTMENTS}
+    team_ids = {
+        team.slug: _team(actor, team.slug, team.name, department_ids[team.department], then)
+        for team in TEAMS
+    }
     project_ids = {
-        slug: _project(actor, name, slug, team_ids[team.slug], now)
+        slug: _project(actor, name, slug, team_ids[team.slug], then)
         for team in TEAMS
         for slug, name in team.projects
     }
-    provider_ids = {kind: _provider(actor, kind, seal, now) for kind in _PROVIDERS}
-    user_ids = {person.name: _user(actor, person, now) for person in PEOPLE}
-    made = World(
-        organization.id,
-        team_ids,
-        project_ids,
-        provider_ids,
-        user_ids,
-        {},
-        _budgets(actor, organization.id, team_ids["engineering"], now),
-        _sources(actor, team_ids["support"], seal, now),
-    )
-    for caller in (*PEOPLE, *SERVICES):
-        made.keys[caller.name] = _key(actor, caller, made, seal, now)
-    _rules(actor, made, seal, now)
+    provider_ids = {kind: _provider(actor, kind, seal, then) for kind in _PROVIDERS}
+    sources = _sources(actor, team_ids["support"], seal, then)
+    made = World(organization.id, team_ids, project_ids, provider_ids, {}, {}, {}, sources)
+    made.budgets.update(_budgets(actor, made, then))
+    for caller in sorted((*PEOPLE, *SERVICES), key=lambda one: -one.joined_days_ago):
+        joined = now - timedelta(days=caller.joined_days_ago)
+        if caller.email:
+            made.users[caller.name] = _user(actor, caller, team_ids[caller.team], joined)
+        made.keys[caller.name] = _key(actor, caller, made, seal, joined)
     return made
 
 
-def _first(model: Any, actor: Actor, create: Callable[[], Any], **values: str) -> str:
+def _organization(then: datetime) -> Organization:
+    """Return the organization. One that nobody named or uses becomes the demo's."""
+    found = organizations.only()
+    if found is None:
+        return organizations.create(*NAMED, then)
+    if found.slug == organizations.UNNAMED and not first_run.has_administrator(found.id):
+        return organizations.update(system(found.id), *NAMED, then)
+    return found
+
+
+def _department(actor: Actor, name: str, then: datetime) -> str:
+    return first(Department, actor, lambda: departments.create(actor, name, then), name=name)
+
+
+def first(model: Any, actor: Actor, create: Callable[[], Any], **values: str) -> str:
     """Return the id of the organization's row with these values, made when there is none."""
     conditions = [getattr(model, name) == value for name, value in values.items()]
     found = model.get_or_none(model.organization_id == actor.organization_id, *conditions)
     return str((found or create()).id)
 
 
-def _team(actor: Actor, slug: str, name: str, now: datetime) -> str:
-    return _first(Team, actor, lambda: teams.create(actor, name, slug, now), slug=slug)
+def _team(actor: Actor, slug: str, name: str, department_id: str, now: datetime) -> str:
+    return first(
+        Team, actor, lambda: teams.create(actor, name, slug, now, department_id), slug=slug
+    )
 
 
 def _project(actor: Actor, name: str, slug: str, team_id: str, now: datetime) -> str:
-    return _first(
+    return first(
         Project, actor, lambda: projects.create(actor, name, slug, team_id, now), slug=slug
     )
 
@@ -111,15 +134,14 @@ def _provider(actor: Actor, kind: str, seal: Seal, now: datetime) -> str:
     name = f"{kind}-demo"
     # Nothing is sent to a provider of the demo; what its calls cost is made up.
     new = providers.NewProvider(name, kind, _PROVIDERS[kind], Secret("demo-account-without-a-key"))
-    return _first(
-        Provider, actor, lambda: providers.create(actor, new, seal.sealer, now), name=name
-    )
+    return first(Provider, actor, lambda: providers.create(actor, new, seal.sealer, now), name=name)
 
 
-def _user(actor: Actor, person: Caller, now: datetime) -> str:
+def _user(actor: Actor, person: Caller, team_id: str, now: datetime) -> str:
     found = User.get_or_none(User.email == person.email)
     if found is None:
         found = people.create(actor, people.NewUser(person.email, person.name, "member"), now)
+        team_members.put(actor, team_id, found.id, "member", now)
     return str(found.id)
 
 
@@ -136,37 +158,33 @@ def _key(actor: Actor, caller: Caller, world: World, seal: Seal, now: datetime) 
     def create() -> VirtualKey:
         return virtual_keys.create(actor, new, seal.pepper, now)[0]
 
-    return _first(VirtualKey, actor, create, name=name)
+    return first(VirtualKey, actor, create, name=name)
 
 
-def _budgets(
-    actor: Actor, organization_id: str, engineering_id: str, now: datetime
-) -> dict[str, str]:
+def _budgets(actor: Actor, world: World, then: datetime) -> dict[str, Budget]:
+    """Make one with room, one for a team, one that is nearly spent and one that a loop has spent."""
     wanted = (
-        budgets.NewBudget(
-            "company-month",
-            "organization",
-            organization_id,
-            "month",
-            4000 * NANOUSD_PER_USD,
-            on_breach="warn",
-        ),
-        budgets.NewBudget(
-            "engineering-month", "team", engineering_id, "month", 3000 * NANOUSD_PER_USD
-        ),
+        ("company-month", "organization", world.organization_id, "month", 4000, "warn"),
+        ("engineering-month", "team", world.teams["engineering"], "month", 3000, "block"),
+        ("support-month", "team", world.teams["support"], "month", 6, "warn"),
+        (EVALS, "project", world.projects["evals"], "total", 60, "block"),
     )
-    return {new.scope_id: _budget(actor, new, now) for new in wanted}
+    return {
+        scope_id: _budget(
+            actor,
+            budgets.NewBudget(
+                *(name, scope, scope_id, window, usd * NANOUSD_PER_USD, on_breach),
+                allow_unreachable=True,
+            ),
+            then,
+        )
+        for name, scope, scope_id, window, usd, on_breach in wanted
+    }
 
 
-def _budget(actor: Actor, new: budgets.NewBudget, now: datetime) -> str:
-    def create() -> Budget:
-        made = budgets.create(actor, new, now)
-        # What is left is drawn from a budget's beginning on, and its calls are older than this moment.
-        made.created_at = now - timedelta(days=DAYS)
-        made.save(only=[Budget.created_at])
-        return made
-
-    return _first(Budget, actor, create, name=new.name)
+def _budget(actor: Actor, new: budgets.NewBudget, then: datetime) -> Budget:
+    budget_id = first(Budget, actor, lambda: budgets.create(actor, new, then), name=new.name)
+    return Budget.get_by_id(budget_id)
 
 
 def _sources(actor: Actor, support_id: str, seal: Seal, now: datetime) -> dict[str, str]:
@@ -183,44 +201,4 @@ def _source(actor: Actor, new: ingestion_sources.NewSource, seal: Seal, now: dat
     def create() -> IngestionSource:
         return ingestion_sources.create(actor, new, seal.pepper, now)[0]
 
-    return _first(IngestionSource, actor, create, name=new.name)
-
-
-def _rules(actor: Actor, world: World, seal: Seal, now: datetime) -> None:
-    day = 86_400
-    for name, severity, scope, threshold in (
-        (
-            "Data spends far above its habit",
-            "critical",
-            ("team", world.teams["data"]),
-            {"windowSec": 2 * day, "ratioVsBaseline": 3.0, "minBaselineUsd": 1},
-        ),
-        (
-            "A day at twice last week's",
-            "warning",
-            ("organization", world.organization_id),
-            {
-                "windowSec": day,
-                "baselineOffsetSec": 7 * day,
-                "ratioVsBaseline": 2.0,
-                "minBaselineUsd": 10,
-            },
-        ),
-        (
-            "Agents busier than usual",
-            "info",
-            ("source", world.sources[AGENTS]),
-            {"windowSec": 3600, "ratioVsBaseline": 4.0, "minBaselineUsd": 1},
-        ),
-    ):
-        new = anomaly_rules.NewRule(name, severity, "spend_spike", *scope, threshold)
-        _rule(actor, new, seal, now)
-
-
-def _rule(actor: Actor, new: anomaly_rules.NewRule, seal: Seal, now: datetime) -> str:
-    return _first(
-        AnomalyRule,
-        actor,
-        lambda: anomaly_rules.create(actor, new, seal.sealer, now),
-        name=new.name,
-    )
+    return first(IngestionSource, actor, create, name=new.name)

@@ -11,7 +11,7 @@ from core.models import InboxRow, IngestionSource, bookkeeping
 from core.sealing import database_sealer
 from core.secret_files import prepare_data_dir, with_control_plane_secrets
 from core.settings import Settings
-from streamer.demo import calls, telemetry
+from streamer.demo import calls, governing, telemetry
 from streamer.demo.cast import DAYS
 from streamer.demo.entities import AGENTS, WORKFLOWS, Seal, World, make
 
@@ -30,7 +30,9 @@ def fill(settings: Settings, now: datetime) -> None:
     open_database(settings.control_database_url)
     migrate()
     with connection():
-        world = make(Seal(settings.pepper, database_sealer(settings)), now)
+        seal = Seal(settings.pepper, database_sealer(settings))
+        world = make(seal, now)
+        governing.make(world, seal, now)
         _queue_telemetry(world, now)
         booked = 0
         for days_ago in range(DAYS, -1, -1):

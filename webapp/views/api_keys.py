@@ -64,7 +64,7 @@ def index() -> Response:
         "API keys",
         COLUMNS,
         rows(found.rows, HERE),
-        "No API key is in use.",
+        "No API key is in use. People make their own under Your account; programs have theirs from here.",
         paging=paged(paging, found),
     )
     page = SettingsPage(
@@ -74,6 +74,7 @@ def index() -> Response:
         utcnow(),
         (table,),
         actions=(("New key for a service account", f"{HERE}/new", True),),
+        links=(("API description", "/api/openapi.json"),),
     )
     return show_page(page)
 

@@ -227,5 +227,6 @@ def _question(row: RoutingPolicy) -> FormPage:
         {},
         caption=pages.affected(row, where, authoring.keys_naming(row)),
         submit="Archive",
+        is_danger=True,
         trail="Routing policies",
     )

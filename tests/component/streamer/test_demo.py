@@ -2,12 +2,15 @@
 
 from datetime import timedelta
 
+from core.authoring import organizations
 from core.database import connection
 from core.lake import activity, open_reader, open_writer
 from core.models import (
     AlertDelivery,
     Anomaly,
+    AuditRow,
     Budget,
+    BudgetIncrease,
     InboxRow,
     LedgerRow,
     LimitPeriod,
@@ -15,8 +18,10 @@ from core.models import (
 )
 from core.secrets import sealer_for
 from core.settings import load
+from core.spending import standings
 from streamer import anomalies
 from streamer.demo import fill
+from streamer.demo.entities import EVALS
 from streamer.drain import drain
 from tests.component.streamer.conftest import NOW
 
@@ -34,6 +39,14 @@ def test_the_demo_fills_every_page_once(sqlite_db: str, tmp_path: object) -> Non
         queued, booked = InboxRow.select().count(), LedgerRow.select().count()
         settled = {row.limit_id: row.settled for row in LimitPeriod.select()}
         assert {row.created_at for row in Budget.select()} == {NOW - timedelta(days=60)}
+        assert organizations.only().name == "Northwind"
+        order = [row.created_at for row in AuditRow.select().order_by(AuditRow.id)]
+        assert order == sorted(order) and order[-1] == NOW - timedelta(hours=2)
+        spent = [
+            one.budget.name for one in standings(list(Budget.select()), NOW) if not one.left_nanousd
+        ]
+        waiting = BudgetIncrease.get()
+        assert EVALS in spent and waiting.status == "pending" and waiting.budget_id
     fill(settings, NOW + timedelta(seconds=30))
     with connection():
         assert (InboxRow.select().count(), LedgerRow.select().count()) == (queued, booked)
