@@ -70,10 +70,15 @@ def spent_by_step(
     return {int(place): int(spent or 0) for place, spent in rows}
 
 
-def keys_under(budget: Budget, limit: int) -> list[VirtualKey]:
-    """Return keys whose calls count in a budget, oldest first, at most ``limit``; one statement."""
+def keys_under(budget: Budget, limit: int, *conditions: Any) -> list[VirtualKey]:
+    """Return keys whose calls count in a budget, oldest first, at most ``limit``; one statement.
+
+    ``conditions`` leave out what a reader may not know of.
+    """
     query = VirtualKey.select().where(
-        VirtualKey.organization_id == budget.organization_id, VirtualKey.status != "revoked"
+        VirtualKey.organization_id == budget.organization_id,
+        VirtualKey.status != "revoked",
+        *conditions,
     )
     if budget.scope == "team":
         projects = Project.select(Project.id).where(Project.team_id == budget.scope_id)

@@ -89,6 +89,8 @@ class KeyPage:
     budgets: tuple[BudgetRow, ...]
     may: May
     sees: Sees
+    looks_at: str
+    """The name of another person whose calls it shows, or an empty string."""
     grace_until: datetime | None
     now: datetime
 

@@ -35,6 +35,7 @@ from webapp.pages import respond, see
 from webapp.places import budget_place, homes_of, place_at_scope, place_of_budget
 from webapp.queries import budgets as queries
 from webapp.queries.keyset import counted_to
+from webapp.queries.virtual_keys import visible
 
 blueprint = Blueprint("budgets", __name__)
 HERE = "/gateway/budgets"
@@ -112,7 +113,7 @@ def show(budget_id: str) -> Response:
     (standing,) = standings([budget], now)
     may_update = who.may("gatewayBudgets:update", place)
     chart, words = _course(standing, now)
-    keys = keys_under(budget, _SHOWN_KEYS + 1)
+    keys = keys_under(budget, _SHOWN_KEYS + 1, *visible(who))
     page = pages.BudgetPage(
         row=pages.row_of(standing, labels, may_update, now),
         chart=chart,

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from flask import Blueprint, Response, flash, request
 
-from core.authoring import routing_policies
+from core.authoring import looking, routing_policies
 from core.authoring import virtual_keys as authoring
 from core.authoring.validation import not_found
 from core.clock import utcnow
@@ -79,7 +79,10 @@ def index() -> Response:
 @blueprint.get(f"{HERE}/<key_id>")
 @requires(queries.VIEW, at=virtual_key_place)
 def show(key_id: str) -> Response:
-    """Answer with one key: its chain, its settings, its use, its budgets."""
+    """Answer with one key: its chain, its settings, its use, its budgets.
+
+    Whoever sees another person's calls there leaves a row in the audit log.
+    """
     who, now = viewer(), utcnow()
     row, place = found_key(key_id)
     project = Project.get_by_id(row.project_id)
@@ -89,6 +92,10 @@ def show(key_id: str) -> Response:
     lake = lake_activity(who.organization_id)
     state, tone = pages.state_of(row, now)
     sees = Sees(*(who.may(each, place) for each in (pages.USAGE, pages.LOGS, pages.BUDGETS)))
+    owner = row.principal_user_id
+    looks_at = owner if owner and owner != who.user_id and sees.calls else ""
+    if looks_at:
+        looking.looked_at(who.actor(), looks_at, row.id, now)
     on_it = budgets_on(row, project) if sees.budgets else []
     labels = labels_of(on_it)
     since = now - timedelta(days=pages.USAGE_DAYS)
@@ -108,6 +115,7 @@ def show(key_id: str) -> Response:
             budget_pages.row_of(each, labels, False, now) for each in standings(on_it, now)
         ),
         sees=sees,
+        looks_at=person.name if person and looks_at else "",
         may=May() if row.status == "revoked" else _may(place),
         grace_until=_grace_of(row, now),
         now=now,

@@ -46,6 +46,8 @@ from core.database import connection, database
 from core.models import User
 from rules.permissions import ALL, BAGS, CATALOG, ORGANIZATION_ONLY, canonical, resource_of
 from tests.component.webapp.app.site import Site, site
+from tests.component.webapp.pages.desk import Desk
+from tests.component.webapp.pages.test_two_administrators import FORMS
 from webapp.access import Access, Kind, declared
 
 pytestmark = pytest.mark.usefixtures("sqlite_db")
@@ -77,7 +79,8 @@ class Cast:
     def __init__(self, made: Site) -> None:
         self._made = made
         self._count = 0
-        self._pepper = made.app.extensions["control_plane"].settings.pepper
+        self.settings = made.app.extensions["control_plane"].settings
+        self._pepper = self.settings.pepper
         org = made.org
         self.sales = teams.create(org.actor, "Sales", "sales", utcnow())
         key = NewVirtualKey("nightly", org.project.id, (org.openai.id,))
@@ -205,6 +208,54 @@ def test_an_objects_own_team_opens_its_routes_and_another_team_does_not(
         if got[0] in FORBIDDEN or got[1] != 403:
             wrong.append(f"{asked.method} {path}: {permission} {got}")
     assert wrong == []
+
+
+_TAG = re.compile(r"<\w+ [^>]*>")
+_ADDRESS = re.compile(r'(action|hx-post|hx-get)="(/[^"?#]+)')
+
+
+def controls_of(app: Flask, page: str) -> Iterator[tuple[str, str]]:
+    """Yield the route of each form that changes something and of each drawer, and the permission it asks for."""
+    addresses = app.url_map.bind("localhost")
+    for tag in _TAG.findall(page):
+        for attribute, path in _ADDRESS.findall(tag):
+            method = "GET" if attribute == "hx-get" else "POST"
+            is_search = attribute == "action" and 'method="post"' not in tag
+            if not is_search and addresses.test(path, method):
+                access = declared(app.view_functions[addresses.match(path, method)[0]])
+                if access is not None and access.permission:
+                    yield f"{method} {path}", canonical(access.permission)
+
+
+def test_no_page_shows_its_readers_a_change_that_they_would_be_refused(
+    cast: tuple[Site, Cast],
+) -> None:
+    made, people_of = cast
+    desk = Desk(made.app, made.app.test_client(), people_of.settings, made.org.actor)
+    for path, form in FORMS.items():
+        # The team and the project are there, and their names with them.
+        if "<team_id>" not in path and "<project_id>" not in path:
+            form.make(desk)
+    wrong: set[str] = set()
+    offered: set[str] = set()
+    administrator = people_of.browser(made.org.ada)
+    for asked in asked_routes(made.app):
+        permission = canonical(asked.access.permission)
+        is_page = asked.access.kind is Kind.PERMITTED and asked.method == "GET"
+        if not is_page or not permission.endswith(":view"):
+            continue
+        path = people_of.path(asked.rule)
+        only = frozenset({permission})
+        reader = people_of.person(only, "organization", made.org.organization.id)
+        page = people_of.browser(reader).get(path)
+        if page.status_code == 200 and page.mimetype == "text/html":
+            shown = set(controls_of(made.app, page.text))
+            wrong |= {f"{path}: {n}: {p}" for n, p in shown if p not in only | EVERYONE}
+            all_of_it = controls_of(made.app, administrator.get(path).text)
+            offered |= {name for name, _ in all_of_it} - {name for name, _ in shown}
+    assert wrong == set()
+    # Whoever may write is shown how, so that readers' pages are not bare for another reason.
+    assert len(offered) > 50
 
 
 def test_an_api_key_opens_what_its_owner_may_and_its_mode_lets_through(

@@ -70,6 +70,9 @@ _GATEWAY: dict[str, Row] = {
     **_kept("/settings/virtual-keys", "key_id", "virtual_key"),
     "POST /settings/virtual-keys/new/providers": FILLS_A_FORM,
     "POST /settings/virtual-keys/<key_id>/edit/providers": FILLS_A_FORM,
+    "GET /settings/virtual-keys/<key_id>": Without(
+        "Shows the calls of another person's own key, and notes that; the API shows no calls."
+    ),
     "POST /settings/virtual-keys/<key_id>/rotate": ("rotate_virtual_key",),
     "POST /settings/virtual-keys/<key_id>/disable": ("disable_virtual_key",),
     "POST /settings/virtual-keys/<key_id>/enable": ("enable_virtual_key",),

@@ -341,6 +341,30 @@ def test_what_a_key_has_spent_is_on_its_page_in_the_list_and_on_its_owners_page(
     assert (wrong.status_code, list(wrong.json["error"]["errors"])) == (422, ["from"])
 
 
+def test_looking_at_another_persons_calls_leaves_one_row_in_the_audit_log(tmp_path: Path) -> None:
+    at, dan = desk(tmp_path), person("dan@acme.test")
+    project = a_project(at)
+    team_members.put(at.actor, project.team_id, dan, "member", utcnow())
+    dans = a_key(at, project, "dans", principal_user_id=dan)
+    service = a_key(at, project, "service")
+    looks = AuditRow.select().where(AuditRow.action == "governance.viewWorkspaceAs")
+    browser = at.browser("dan@acme.test")
+    for row in (dans, service):
+        assert "own key" not in browser.get(f"{HERE}/{row.id}").text
+    assert "own key" not in at.client.get(f"{HERE}/{service.id}").text
+    assert not looks.exists()
+    for _ in range(2):
+        assert "This is Dan&#39;s own key" in at.client.get(f"{HERE}/{dans.id}").text
+    (told,) = looks
+    assert (told.actor_id, told.target_id) == (at.actor.actor_id, dan)
+    assert told.after == {"virtual_key_id": dans.id}
+    AuditRow.update(created_at=utcnow() - timedelta(minutes=6)).where(
+        AuditRow.id == told.id
+    ).execute()
+    at.client.get(f"{HERE}/{dans.id}")
+    assert looks.count() == 2
+
+
 def test_what_a_key_was_used_for_needs_permissions_of_its_own(tmp_path: Path) -> None:
     at, now = desk(tmp_path), utcnow()
     row, dan = a_key(at, a_project(at)), person("dan@acme.test")
