@@ -150,7 +150,7 @@ class ByHand:
             typed |= each.get("settings", {})
             self._make(f"/settings/guardrails/new?type={each['type']}", **typed)
         for each in self.told["cache_rules"]:
-            mode = {"disable": "Disable: every mark for the prompt cache is taken out"}
+            mode = {"disable": "Disable: marks are taken out"}
             typed = {"name": each["name"], "priority": str(each["priority"])}
             typed |= {"vk_tags": "\n".join(each["matchers"]["vk_tags"]), "mode": mode[each["mode"]]}
             self._make("/settings/cache-rules/new", **typed)

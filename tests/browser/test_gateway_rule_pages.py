@@ -67,7 +67,7 @@ def test_an_order_of_providers_is_put_together_by_keyboard(
         expect(drawer.locator("ol.ordered li").first).to_contain_text("reserve")
         shoot(page, "routing-policy-form-1440-light")
         drawer.get_by_role("button", name="Create policy").click()
-        expect(page.locator("#notices")).to_contain_text("Engineering is there")
+        expect(page.locator("#notices")).to_contain_text("Engineering is created")
         made = RoutingPolicy.get(RoutingPolicy.name == "Engineering")
         assert made.provider_ids == [ids[1], ids[0]] and made.scope == "team"
     shots = [Shot(ROUTING, "routing-policies"), Shot(f"{ROUTING}/{row.id}/edit", "routing-policy")]
@@ -92,7 +92,7 @@ def test_rules_are_filled_in_by_a_click_and_a_request_is_tested(
         expect(drawer.get_by_label("Name", exact=True)).to_have_value("Shell")
         shoot(page, "policy-rules-form-1440-light")
         drawer.get_by_role("button", name="Create rules").click()
-        expect(page.locator("#notices")).to_contain_text("Shell is there")
+        expect(page.locator("#notices")).to_contain_text("Shell is created")
         page.get_by_role("link", name="Test a request").click()
         page.get_by_role("button", name="Test it").click()
         expect(page.locator("#verdict")).to_contain_text('The tool "shell.exec" is denied')
@@ -140,7 +140,7 @@ def test_a_guardrail_is_chosen_by_type_and_tried_before_it_is_saved(
         expect(drawer.get_by_text("[REDACTED:EMAIL]")).to_be_in_viewport()
         shoot(page, "guardrail-tried-1440-light")
         drawer.get_by_role("button", name="Create guardrail").click()
-        expect(page.locator("#notices")).to_contain_text("Mail is there")
+        expect(page.locator("#notices")).to_contain_text("Mail is created")
         row = Guardrail.get(Guardrail.name == "Mail")
         assert row.action == "redact" and row.is_automatic
         page.goto(served.url + TRACES)

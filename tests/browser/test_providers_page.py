@@ -65,7 +65,7 @@ def test_a_provider_is_chosen_tested_corrected_and_added(browser: Browser, serve
         expect(composer.get_by_role("button", name="Add provider")).to_be_focused()
         composer.get_by_label("Address").fill("")
         composer.get_by_label("Address").press("Enter")
-        expect(page.locator("#notices")).to_contain_text("aws-eu is there")
+        expect(page.locator("#notices")).to_contain_text("aws-eu is created")
         expect(page.locator("#tables")).to_contain_text("aws-eu")
         row = Provider.get(Provider.name == "aws-eu")
         page.locator(f"#row-{row.id}").get_by_role("link", name="Edit aws-eu").click()
