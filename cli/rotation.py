@@ -248,7 +248,9 @@ def _stopped_programs(settings: "Settings") -> Iterator[None]:
     from cli.premises import lock_data_dir
 
     descriptor = lock_data_dir(
-        settings.data_dir, wait_seconds=0, advice="Stop it, change the secret, and start it again."
+        settings.data_dir,
+        wait_seconds=0,
+        advice="Stop it first, change the secret, and start it again.",
     )
     try:
         yield
