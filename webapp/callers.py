@@ -74,6 +74,16 @@ class Viewer:
         """Say whether a permission is held at a place; without one, in the whole organization."""
         return holds(self.grants, permission, place)
 
+    def need_at(self, permission: str, place: Place, what: str) -> None:
+        """Raise Refused(PERMISSION_DENIED) unless a permission is held where a new thing, say a rule, shall stand."""
+        if not self.may(permission, place):
+            raise Refused(
+                Fault.PERMISSION_DENIED,
+                f"This needs the permission {permission} at what the {what} is for.",
+                permission=permission,
+                scope="object",
+            )
+
     def may_somewhere(self, permission: str) -> bool:
         """Say whether a permission is held at any place, so that a list has something to show."""
         return holds_somewhere(self.grants, permission)

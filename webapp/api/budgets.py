@@ -9,8 +9,6 @@ from typing import Any
 import msgspec
 
 from core.authoring import budgets, increases
-from core.authoring.actor import Actor
-from core.fault import Fault, Refused
 from core.models import Budget, BudgetIncrease, LimitPeriod
 from rules.limits import check
 from rules.pricing import NANOUSD_PER_USD
@@ -68,16 +66,9 @@ def _spent(call: Call, rows: Sequence[Budget]) -> list[dict[str, Any]]:
     return told
 
 
-def _judged(call: Call, new: budgets.NewBudget) -> Actor:
-    """Return the caller as an actor. Raises Refused unless they may make a budget where it shall stand."""
-    if not call.viewer.may(_CREATE, place_at_scope(new.scope, new.scope_id)):
-        raise Refused(
-            Fault.PERMISSION_DENIED,
-            f"This needs the permission {_CREATE} at what the budget is for.",
-            permission=_CREATE,
-            scope="object",
-        )
-    return call.actor
+def _make(call: Call, new: budgets.NewBudget) -> Budget:
+    call.viewer.need_at(_CREATE, place_at_scope(new.scope, new.scope_id), "budget")
+    return budgets.create(call.actor, new, call.now)
 
 
 BUDGETS = routes_of(
@@ -112,7 +103,7 @@ BUDGETS = routes_of(
         extra_shown=_SPENT,
         find=budgets.find,
         made_anywhere=True,
-        make=lambda call, new: budgets.create(_judged(call, new), new, call.now),
+        make=_make,
         alter=lambda call, row, new: budgets.update(
             call.actor, row.id, new, call.now, call.expected
         ),

@@ -7,7 +7,6 @@ from typing import Any
 
 from core.authoring.privacy import PERMISSIONS
 from core.bulk import among
-from core.fault import Fault, Refused
 from core.models import Department, Project, Team
 from rules.permissions import Place
 from webapp.callers import Viewer
@@ -46,15 +45,9 @@ def may_rule_at(who: Viewer, scope: str, scope_id: str, projects: dict[str, Plac
 def refuse_rule_at(who: Viewer, scope: str, scope_id: str) -> None:
     """Raise Refused unless somebody may write a privacy rule at a scope; an unknown one is judged elsewhere."""
     permission = PERMISSIONS.get(scope)
-    if permission and not may_rule_at(
-        who, scope, scope_id, places(who.organization_id, [scope_id])
-    ):
-        raise Refused(
-            Fault.PERMISSION_DENIED,
-            f"This needs the permission {permission} at what the rule is for.",
-            permission=permission,
-            scope="object",
-        )
+    if permission:
+        homes = places(who.organization_id, [scope_id])
+        who.need_at(permission, place_at(scope, scope_id, homes), "rule")
 
 
 def privacy_scopes(who: Viewer) -> Scopes:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from core.fault import Fault, Refused
 from core.models import Project
 from rules.permissions import Reach
 from webapp.callers import Viewer
@@ -47,10 +46,4 @@ def refuse_at(who: Viewer, permission: str, scope: str, scope_id: str) -> None:
     if scope not in ("organization", "team", "project"):
         return
     homes = places(who.organization_id, [scope_id]) if scope == "project" else {}
-    if not who.may(permission, place_at(scope, scope_id, homes)):
-        raise Refused(
-            Fault.PERMISSION_DENIED,
-            f"This needs the permission {permission} at what the rule is for.",
-            permission=permission,
-            scope="object",
-        )
+    who.need_at(permission, place_at(scope, scope_id, homes), "rule")
