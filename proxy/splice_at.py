@@ -82,12 +82,8 @@ def _found(text: bytes, start: int, tree: _Tree) -> Iterator[tuple[Span, Callabl
             yield from _found(text, span.start, node)
 
 
-def with_values(text: bytes, values: Mapping[Path, bytes], start: int = 0) -> bytes:
-    """Return the text with the value at each path replaced by a JSON value."""
-    return edited(text, {path: _always(value) for path, value in values.items()}, start)
-
-
-def _always(value: bytes) -> Callable[[bytes], bytes]:
+def becoming(value: bytes) -> Callable[[bytes], bytes]:
+    """Return the edit that puts a JSON value in the place of whatever stands there."""
     return lambda _: value
 
 

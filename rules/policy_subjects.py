@@ -9,6 +9,7 @@ are not tools.
 import json
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import msgspec
@@ -73,7 +74,7 @@ def tools_and_servers(body: bytes) -> tuple[list[Subject], list[Subject]]:
 
     Raises Unjudgeable when the body is not the JSON object it should be, or names one of these twice.
     """
-    try:
+    with _readable("tools"):
         if _may_hide(body):
             _refuse_twice(body, _PLACES)
         places = _places.decode(body)
@@ -91,11 +92,18 @@ def tools_and_servers(body: bytes) -> tuple[list[Subject], list[Subject]]:
             tools, servers = tools_and_servers(inner)
             found.tools += tools
             found.mcp += servers
-    except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        if isinstance(error, Unjudgeable):
-            raise
-        raise Unjudgeable("The tools of the request can't be read.") from None
     return found.tools, found.mcp
+
+
+@contextmanager
+def _readable(what: str) -> Iterator[None]:
+    """Turn what is wrong with a body's JSON into Unjudgeable."""
+    try:
+        yield
+    except Unjudgeable:
+        raise
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        raise Unjudgeable(f"The {what} of the request can't be read.") from None
 
 
 def _may_hide(body: bytes) -> bool:
@@ -291,10 +299,10 @@ def other_models(body: bytes) -> list[Subject]:
     """
     if _NAMES_FALLBACKS.search(body) is None:
         return []
-    try:
+    found = []
+    with _readable("models"):
         _refuse_twice(body, _FALLBACKS)
         told = _fallbacks.decode(body)
-        found = []
         for place in _FALLBACKS:
             names = _plain(getattr(told, place))
             for number, name in enumerate(names if isinstance(names, list) else ()):
@@ -303,10 +311,6 @@ def other_models(body: bytes) -> list[Subject]:
                     name, at = name.get("model"), f"{at}.model"
                 if isinstance(name, str) and name:
                     found.append(Subject(tuple(dict.fromkeys((name, name.rpartition("/")[2]))), at))
-    except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        if isinstance(error, Unjudgeable):
-            raise
-        raise Unjudgeable("The models of the request can't be read.") from None
     return found
 
 

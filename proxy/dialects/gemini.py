@@ -75,9 +75,8 @@ def read_request(body: bytes) -> Ask:
         limit = token_count(config.max_output_tokens)
         if limit is None:
             limit = token_count(config.max_output_tokens_snake)
-        answers = token_count(config.candidate_count) or 1
-        if answers == 1:
-            answers = token_count(config.candidate_count_snake) or 1
+        counts = config.candidate_count, config.candidate_count_snake
+        answers = max(token_count(count) or 1 for count in counts)
     return Ask("", max_tokens=limit, asks_usage=True, answers=answers)
 
 

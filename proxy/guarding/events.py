@@ -24,11 +24,12 @@ class Told(NamedTuple):
     closes: tuple[Hashable, ...] = ()
     closes_all: bool = False
     is_end: bool = False
+    is_sign_of_life: bool = False
+    """It keeps the connection from looking dead, and says nothing else."""
 
 
 NOTHING = Told([])
-SIGN_OF_LIFE = Told([])
-"""An event that keeps the connection from looking dead, and says nothing else."""
+SIGN_OF_LIFE = Told([], is_sign_of_life=True)
 Reader = Callable[[bytes], Told]
 """Takes the data of one event. Raises Unreadable when it is not JSON."""
 
@@ -172,7 +173,8 @@ def read_responses(data: bytes) -> Told:
     if not isinstance(kind, str):
         return Told(_known(event))
     if kind == "keepalive":
-        return SIGN_OF_LIFE
+        texts = _known(event)
+        return Told(texts, is_sign_of_life=not texts)
     channel = (event.get("item_id"), event.get("output_index"), _part(event), kind)
     if kind.endswith(".delta") and isinstance(event.get("delta"), str):
         is_whole = any(word in kind for word in _ARGUMENTS)

@@ -1,6 +1,6 @@
 """The events of one answer that wait for their texts to be judged, whatever frames them. Sends nothing."""
 
-from proxy.guarding.events import SIGN_OF_LIFE, Reader
+from proxy.guarding.events import Reader
 from proxy.guarding.judge import Judge
 from proxy.splice_at import Path
 from rules.guardrails.hold_back import HoldBack, Released, TooMuchHeld
@@ -31,7 +31,7 @@ class Holding:
             return
         try:
             told = self._read(data)
-            if told is SIGN_OF_LIFE:
+            if told.is_sign_of_life:
                 self._held.add_sign_of_life(event)
             else:
                 self._held.add(event, told.pieces)

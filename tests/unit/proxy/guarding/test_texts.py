@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 
 from proxy.guarding.texts import with_texts
-from proxy.splice_at import edited, with_member, with_values
+from proxy.splice_at import becoming, edited, with_member
 from rules.guardrails.texts import Unreadable, answer_texts, request_texts
 from tests.unit.proxy.test_splice import STYLES, VALUES, written
 
@@ -200,6 +200,10 @@ def test_what_cannot_be_told_is_not_guessed(body) -> None:
 def test_a_place_is_written_as_people_write_it() -> None:
     (text,) = request_texts(b'{"messages":[{"content":[{"type":"text","text":"x"}]}]}')
     assert text.place == "messages[0].content[0].text"
+
+
+def with_values(text, values) -> bytes:
+    return edited(text, {path: becoming(value) for path, value in values.items()})
 
 
 @given(VALUES, VALUES, VALUES, STYLES)
