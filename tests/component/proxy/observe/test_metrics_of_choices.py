@@ -2,26 +2,18 @@
 
 import pytest
 
-from core.secrets import Secret
 from proxy.bundle import GuardrailBinding
 from tests.component.proxy.observe.test_metrics_of_calls import scrape, value
 from tests.component.proxy.pipeline.chains import QUICK, accounts, script
 from tests.component.proxy.pipeline.site import chat, message, settings_for, site
+from tests.component.proxy.pipeline.test_guardrails import SIGNING
+from tests.component.proxy.pipeline.test_guardrails import row as guardrail
 from tests.component.proxy.transport.peers import until
 from tests.unit.proxy.guarding.streams import SECRET
 
 pytestmark = pytest.mark.trio
 
-NO_SECRETS = {
-    "id": "guardrail_1",
-    "name": "no secrets",
-    "type": "secrets",
-    "settings": {},
-    "action": "block",
-    "directions": ["request"],
-    "on_failure": "fail_closed",
-    "is_automatic": True,
-}
+NO_SECRETS = guardrail("secrets", "block", "request")
 AWAY = NO_SECRETS | {
     "id": "guardrail_2",
     "name": "nobody listens there",
@@ -29,7 +21,6 @@ AWAY = NO_SECRETS | {
     "settings": {"url": "http://127.0.0.1:1/", "timeout_ms": 2000},
     "directions": ["response"],
     "on_failure": "fail_open",
-    "allow_private": True,
 }
 RULE = {"id": "cacherule_1", "priority": 9, "mode": "force", "matchers": {"model": "claude-*"}}
 
@@ -37,7 +28,7 @@ RULE = {"id": "cacherule_1", "priority": 9, "mode": "force", "matchers": {"model
 async def test_another_provider_caches_untold_usage_and_verdicts_are_each_counted() -> None:
     async with site(providers=accounts("anthropic", "first", "second")) as here:
         here.keyring.bundle.cache_rules = (RULE,)
-        away = GuardrailBinding(AWAY, Secret("what the questions are signed with"))
+        away = GuardrailBinding(AWAY, SIGNING)
         here.keyring.bundle.guardrails = (GuardrailBinding(NO_SECRETS, None), away)
         path = "/v1/messages"
         script(here, "status=500")

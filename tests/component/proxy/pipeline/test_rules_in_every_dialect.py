@@ -4,6 +4,7 @@ import pytest
 
 from proxy.bundle import GuardrailBinding
 from tests.component.proxy.pipeline.site import binding, chat, message, site
+from tests.component.proxy.pipeline.test_guardrails import row as guardrail
 from tests.unit.proxy.guarding.streams import SECRET
 
 pytestmark = pytest.mark.trio
@@ -51,16 +52,7 @@ def all_three(port: int) -> list:
 
 
 async def test_a_secret_is_found_wherever_a_request_holds_text() -> None:
-    row = {
-        "id": "guardrail_1",
-        "name": "no secrets",
-        "type": "secrets",
-        "settings": {},
-        "action": "block",
-        "directions": ["request"],
-        "on_failure": "fail_closed",
-        "is_automatic": True,
-    }
+    row = guardrail("secrets", "block", "request")
     found = {}
     async with site(providers=all_three) as here:
         here.keyring.bundle.guardrails = (GuardrailBinding(row, None),)
