@@ -62,7 +62,8 @@ def asked_fragment(fragments: Collection[str]) -> str:
 
 
 def _notices_out_of_band() -> str:
-    if not get_flashed_messages(with_categories=True):
+    # What is typed is answered while a change may be under way: its notice is for the page that it leads to.
+    if request.method != "GET" or not get_flashed_messages(with_categories=True):
         return ""
     return render_template("_notices.html", out_of_band=True)
 

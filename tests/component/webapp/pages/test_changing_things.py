@@ -196,6 +196,13 @@ def test_an_edited_rule_keeps_its_destination_unless_a_new_one_is_typed(desk: De
     assert kept[0]["webhookUrl"] == "https://hooks.slack.test/services/T/B/x"
 
 
+def test_what_is_typed_meanwhile_takes_no_notice_away(desk: Desk) -> None:
+    desk.post(RULES, **RULE | {"name": "Watched"})
+    headers = {"HX-Request": "true", "HX-Target": "div#preview"}
+    assert "Watched is watching." not in desk.post(f"{RULES}/preview", headers, **RULE).text
+    assert "Watched is watching." in desk.client.get(RULES).text
+
+
 def test_the_preview_says_what_a_threshold_means_before_it_is_saved(desk: Desk) -> None:
     headers = {"HX-Request": "true", "HX-Target": "div#preview"}
     good = desk.post(f"{RULES}/preview", headers, **RULE).text
