@@ -143,7 +143,8 @@ STEP = st.tuples(
 
 
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(steps=st.lists(STEP, max_size=25))
 def test_no_order_of_events_lends_more_than_the_limit(sqlite_db, steps):

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rules.forecast import Outlook, forecast, recent_span
@@ -34,7 +34,6 @@ def test_beyond_the_calendar_there_is_no_date() -> None:
     assert (found.outlook, found.breach_at) == (Outlook.BREACH, None)
 
 
-@settings(deadline=None)
 @given(st.integers(0, 10**9), st.integers(1, 10**9), st.integers(0, 10**9))
 def test_a_breach_lies_between_now_and_the_end(spent: int, limit: int, recent: int) -> None:
     found = forecast(spent, limit, recent, DAY, NOW, END)

@@ -1,6 +1,6 @@
 """Rolling windows in slots: no interval of a window's length ever escapes the slots that are counted."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rules.rates import COUNTING, DIMENSIONS, Unit, rate_limit_id, read_rate_limit_id
@@ -9,7 +9,6 @@ DIMENSION = st.sampled_from([*DIMENSIONS.values(), COUNTING])
 MOMENT = st.integers(0, 2**42)
 
 
-@settings(deadline=None)
 @given(dimension=DIMENSION, now_ms=MOMENT, ago_ms=st.integers(0, 2 * 86_400_000))
 def test_what_was_admitted_within_the_window_is_always_counted(dimension, now_ms, ago_ms):
     slot = dimension.slot_start_ms(now_ms - ago_ms)
@@ -20,7 +19,6 @@ def test_what_was_admitted_within_the_window_is_always_counted(dimension, now_ms
         assert not is_counted
 
 
-@settings(deadline=None)
 @given(dimension=DIMENSION, now_ms=MOMENT)
 def test_a_slot_counts_until_the_moment_it_is_said_to_leave_and_no_longer(dimension, now_ms):
     slot = dimension.slot_start_ms(now_ms)

@@ -83,7 +83,7 @@ def test_a_secret_cut_at_every_offset_is_redacted_everywhere(stream) -> None:
         assert guard.has_ended or dialect == "gemini"
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(1, 7), st.integers(0, 90), st.sampled_from(sorted(STREAMS)))
 def test_in_pieces_of_any_size_nothing_leaks(size, before, name) -> None:
     dialect, make = STREAMS[name]
@@ -94,7 +94,7 @@ def test_in_pieces_of_any_size_nothing_leaks(size, before, name) -> None:
     assert not leaks(out)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.text(max_size=50), max_size=20),
     st.sampled_from(sorted(STREAMS)),

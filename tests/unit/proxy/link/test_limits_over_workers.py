@@ -98,7 +98,7 @@ class SharedLimit(RuleBasedStateMachine):
 
 
 TestSharedLimit = SharedLimit.TestCase
-TestSharedLimit.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestSharedLimit.settings = settings(max_examples=150, stateful_step_count=40)
 
 
 def test_slices_go_back_when_nobody_calls() -> None:

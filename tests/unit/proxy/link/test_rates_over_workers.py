@@ -86,7 +86,7 @@ class SharedRate(RuleBasedStateMachine):
 
 
 TestSharedRate = SharedRate.TestCase
-TestSharedRate.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+TestSharedRate.settings = settings(max_examples=100, stateful_step_count=40)
 
 
 def flood(bank: Bank, workers: list[Worker], count: int) -> tuple[int, list[Refused]]:

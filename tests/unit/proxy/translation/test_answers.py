@@ -146,7 +146,7 @@ def nameless(answer: Answer) -> Answer:
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 @given(events=answers())
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_what_is_written_is_read_back(dialect: str, events: list[Event]) -> None:
     original = fold(Sequencer().take(events))
     assert nameless(read(dialect, told(dialect, events))) == nameless(original)
@@ -157,7 +157,7 @@ def test_what_is_written_is_read_back(dialect: str, events: list[Event]) -> None
 
 @pytest.mark.parametrize("client", CLIENTS)
 @given(events=answers(), places=st.lists(st.integers(0, 10_000), max_size=4), data=st.data())
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_a_translated_stream_is_strict_at_any_cut_and_loses_nothing(
     client: str, events: list[Event], places: list[int], data: st.DataObject
 ) -> None:

@@ -50,7 +50,7 @@ def heard(dialect: str, body: bytes) -> Conversation:
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 @given(data=st.data())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_what_is_written_is_read_back(dialect: str, data: st.DataObject) -> None:
     talk = data.draw(conversations((dialect,)))
     assert heard(dialect, said(dialect, talk)) == normal(talk)
@@ -58,7 +58,7 @@ def test_what_is_written_is_read_back(dialect: str, data: st.DataObject) -> None
 
 @pytest.mark.parametrize(("client", "wire"), [(a, b) for a in DIALECTS for b in DIALECTS if a != b])
 @given(data=st.data())
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_nothing_is_lost_that_both_can_say(client: str, wire: str, data: st.DataObject) -> None:
     talk = data.draw(conversations((client, wire)))
     translation = translation_between(client, wire)
@@ -69,7 +69,7 @@ def test_nothing_is_lost_that_both_can_say(client: str, wire: str, data: st.Data
 
 
 @given(data=st.data())
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_what_bedrock_is_asked_fits_its_own_description(data: st.DataObject) -> None:
     talk = data.draw(conversations(("anthropic_messages", "gemini")))
     body = converse_request.write(
@@ -129,7 +129,7 @@ JUNK = st.recursive(
 
 @pytest.mark.parametrize(("client", "wire"), PAIRS)
 @given(data=st.data())
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_nonsense_is_refused_and_never_breaks_us(
     client: str, wire: str, data: st.DataObject
 ) -> None:
