@@ -1,6 +1,7 @@
 """`langwatch secrets`: which keys protect what is stored, and bringing all of it under new ones. Prints no secret."""
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -134,7 +135,9 @@ def _seal_everything(sealer: "Sealer") -> None:
         total = column.model.select().count()
         changed = 0
         try:
-            with click.progressbar(length=total, label=column.name, show_pos=True) as bar:
+            with click.progressbar(
+                length=total, label=column.name, show_pos=True, hidden=not sys.stdout.isatty()
+            ) as bar:
                 for rows, count in reseal(column, sealer):
                     changed += count
                     bar.update(rows)

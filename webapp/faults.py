@@ -41,7 +41,9 @@ def answer_refused(refused: Refused) -> Response:
     """Return the answer to a refusal: JSON under /api, else a page."""
     fault = refused.fault
     facts = {
-        name: fact for name, fact in refused.facts.items() if name not in ("errors", "changes")
+        name: fact
+        for name, fact in refused.facts.items()
+        if name not in ("errors", "changes", "remedy")
     }
     LOG.log(
         fault.level, "request_refused", extra={"code": fault.code, "path": request.path, **facts}
@@ -53,7 +55,8 @@ def answer_refused(refused: Refused) -> Response:
             response.headers["Retry-After"] = str(wait_seconds)
         return response
     message = refused.message or fault.hint
-    remedy = "" if message == fault.hint else fault.hint
+    remedy = str(refused.facts.get("remedy", fault.hint))
+    remedy = "" if message == remedy else remedy
     return _page(fault.status, _title(fault), message, remedy)
 
 

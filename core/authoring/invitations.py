@@ -124,7 +124,11 @@ def opened(pepper: Secret, token: str, now: datetime) -> Invitation:
         Invitation.token_hash.in_(peppered_hashes(pepper, token)), _is_open()
     )
     if row is None or row.expires_at <= now:
-        raise Refused(Fault.NOT_FOUND, "This invitation has been used, taken back, or has expired.")
+        raise Refused(
+            Fault.NOT_FOUND,
+            "This invitation has been used, taken back, or has expired.",
+            remedy="Sign in if you have joined already; else ask an administrator for another.",
+        )
     return row
 
 

@@ -58,7 +58,11 @@ def opened(pepper: Secret, token: str, now: datetime) -> OneTimeLink:
         OneTimeLink.expires_at > now,
     )
     if link is None:
-        raise Refused(Fault.NOT_FOUND, "This link has been used or has expired.")
+        raise Refused(
+            Fault.NOT_FOUND,
+            "This link has been used or has expired.",
+            remedy="Ask for another on the sign-in page, or ask an administrator for one.",
+        )
     return link
 
 

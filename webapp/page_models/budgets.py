@@ -182,7 +182,7 @@ def form_fields(
     last = (
         Field("cycle_anchor_at", "Periods repeat from", required=False,
               help="A moment in UTC such as 2026-01-31 08:00; months keep its day. Empty: the calendar's marks."),
-        Field("allow_unreachable", "Make it though no key's calls count in it yet", "checkbox", required=False),
+        Field("allow_unreachable", "Create it even if no key's calls count in it yet", "checkbox", required=False),
     )  # fmt: skip
     always = (
         Field("window", "Window", "select", options=[(w, w.capitalize()) for w in WINDOWS]),

@@ -45,5 +45,5 @@ def errors_by_control(errors: Mapping[str, str]) -> dict[str, str]:
 
 def of_some(table: Table) -> Table:
     """Return a table for somebody who sees what stands in their teams and projects, and not what holds for all."""
-    caption = "Shown is what stands in your teams and projects, not what holds for the whole organization."
-    return replace(table, caption=caption, empty="Nothing stands in your teams and projects.")
+    caption = "What is set for your teams and projects is shown, not what holds for the whole organization."
+    return replace(table, caption=caption, empty="Nothing is set for your teams and projects.")

@@ -84,7 +84,8 @@ def _read(token: str) -> increase_links.Asking:
     secrets = (settings.jwt_secret, settings.jwt_secret_previous)
     asking = increase_links.read(token, secrets)
     if asking is None:
-        raise Refused(Fault.NOT_FOUND, "This link is not ours, or its week is over.")
+        remedy = "Send the call once more: as long as it is refused, the answer has a new link."
+        raise Refused(Fault.NOT_FOUND, "This link is not ours, or its week is over.", remedy=remedy)
     key = VirtualKey.get_or_none(VirtualKey.id == asking.virtual_key_id)
     # Whoever was shut out holds links still; they end with the key, which off-boarding revokes.
     if key is None or key.status == "revoked":

@@ -22,7 +22,10 @@ from webapp.state import control_plane
 from webapp.views.welcome import keep_for_showing
 
 blueprint = Blueprint("setup", __name__)
-SPENT = "This link has been used or has expired. Restart the web app to get another, or sign in."
+SPENT = "This link has been used or has expired."
+REMEDY = (
+    "Sign in, or start the web app again: it prints a new link while there is no administrator."
+)
 
 
 @blueprint.get("/setup")
@@ -31,7 +34,7 @@ def ask() -> Response:
     """Answer with the form, or 404 when the link opens nothing."""
     token = request.args.get("token", "")
     if not first_run.is_open(control_plane().settings.pepper, token, utcnow()):
-        raise Refused(Fault.NOT_FOUND, SPENT)
+        raise Refused(Fault.NOT_FOUND, SPENT, remedy=REMEDY)
     return respond("setup.html", page=SetupPage(token, is_unnamed=first_run.is_unnamed()))
 
 

@@ -209,6 +209,14 @@ def test_a_budgets_page_draws_what_is_left_and_foretells(ada: Desk) -> None:
     assert "nothing to foretell" in page and f"targetKind=budget&amp;targetId={row.id}" in page
     assert f'href="/settings/virtual-keys/{key.id}">dev-cli</a>' in page
     assert 'class="burn"' in page and 'path class="line"' in page
+    whose = NewVirtualKey("ada-cli", key.project_id, tuple(key.provider_ids), ada.actor.actor_id)
+    hers, _ = virtual_keys.create(ada.actor, whose, ada.settings.pepper, utcnow())
+    shared = budget(ada, "shared", scope="project", scope_id=key.project_id)
+    team_id = Project.get_by_id(key.project_id).team_id
+    team_members.put(ada.actor, team_id, dan().id, "member", utcnow())
+    page = ada.browser("dan@acme.test").get(f"{HERE}/{shared.id}").text
+    assert f"/settings/virtual-keys/{key.id}" in page and "ada-cli" not in page
+    assert f"/settings/virtual-keys/{hers.id}" not in page, "a link that would be refused"
     spend(row, 11 * USD)
     assert "It is spent." in ada.client.get(f"{HERE}/{row.id}").text
 
@@ -311,7 +319,8 @@ def test_a_link_of_somebody_else_or_of_last_week_opens_nothing(ada: Desk) -> Non
     secret, now_s = ada.settings.jwt_secret, utcnow().timestamp()
     late = link("", secret, asking, now_s - 8 * 86_400)
     for address in (late, link("", ada.settings.pepper, asking, now_s), "/budget-increase"):
-        assert ada.app.test_client().get(address).status_code == 404
+        answer = ada.app.test_client().get(address)
+        assert (answer.status_code, "has a new link" in answer.text) == (404, True)
 
 
 def test_a_person_sees_their_own_budget_and_asks_for_more(ada: Desk) -> None:
