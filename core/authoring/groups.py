@@ -60,10 +60,17 @@ def set_external_id(group: Group, external_id: str | None) -> None:
         group.external_id = external_id
 
 
-def put_members(actor: Actor, group_id: str, user_ids: Collection[str], now: datetime) -> Group:
-    """Make the people in a group exactly these. Raises Refused(VALIDATION_ERROR) for strangers."""
+def put_members(
+    actor: Actor,
+    group_id: str,
+    user_ids: Collection[str],
+    now: datetime,
+    version: str | None = None,
+) -> Group:
+    """Make the people in a group exactly these. Raises Refused: VALIDATION_ERROR for strangers, CONFLICT when stale."""
     with change():
         row = find(actor.organization_id, group_id)
+        versions.hold(row, version, _target("members_changed", row))
         there = set(member_ids(row.id))
         wanted = set(user_ids)
         if there == wanted:
@@ -81,7 +88,11 @@ def put_members(actor: Actor, group_id: str, user_ids: Collection[str], now: dat
                 user_id=user_id,
                 created_at=now,
             )
-        before, after = {"members": sorted(there)}, {"members": sorted(wanted)}
+        before = {"members": sorted(there), "revision": row.revision}
+        row.revision += 1
+        row.updated_at = now
+        row.save(only=["revision", "updated_at"])
+        after = {"members": sorted(wanted), "revision": row.revision}
         audited(actor, _target("members_changed", row), now, before, after)
     return row
 

@@ -97,8 +97,8 @@ def list_group_members(call: Call, group_id: str) -> list[str]:
 
 @GROUPS.put("/<group_id>/members", MANAGE)
 def put_group_members(call: Call, group_id: str, body: GroupMembers) -> list[str]:
-    """Make these the people of a group."""
-    groups.put_members(call.actor, group_id, body.user_ids, call.now)
+    """Make these the people of a group; ``If-Match`` takes the group's version."""
+    groups.put_members(call.actor, group_id, body.user_ids, call.now, call.expected)
     return groups.member_ids(group_id)
 
 

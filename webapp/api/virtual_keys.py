@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 
 from core.authoring import capture, key_budgets, projects, virtual_keys
 from core.authoring.key_budgets import KeyBudget
-from core.authoring.validation import invalid, not_found
-from core.clock import from_ms
+from core.authoring.validation import not_found
 from core.fault import Fault, Refused
 from core.lake.keys import usage_of_key
 from core.models import Project, VirtualKey
 from rules.permissions import Place
 from webapp.api.budgets import usd
-from webapp.api.endpoint import Body, Call, ListQuery, Moment, Page, Query, Routes, given, moment
+from webapp.api.endpoint import Body, Call, ListQuery, Moment, Page, Routes, given, moment
 from webapp.api.paging import page_of
 from webapp.api.resource import AwareMoment, columns_of
 from webapp.api.shared import GATEWAY
+from webapp.api.spend import Window, window_of
 from webapp.places import virtual_key_place
 from webapp.queries.virtual_keys import OTHERS, may_see, visible
 
@@ -92,18 +91,6 @@ class KeyQuery(ListQuery, kw_only=True):
     status: str = ""
     project_id: str = ""
     principal_user_id: str = ""
-
-
-Millis = Annotated[int, msgspec.Meta(ge=0, le=32_503_680_000_000)]
-"""Unix milliseconds, up to the year 3000."""
-SPEND_DAYS = 30
-
-
-class SpendQuery(Query, kw_only=True):
-    """Of which time; the 30 days before now unless said otherwise."""
-
-    since: Millis | None = msgspec.field(name="from", default=None)
-    until: Millis | None = msgspec.field(name="to", default=None)
 
 
 class ModelSpend(msgspec.Struct, kw_only=True):
@@ -209,14 +196,10 @@ def revoke_virtual_key(call: Call, key_id: str) -> VirtualKeyOut:
 
 
 @KEYS.get("/<key_id>/spend", "gatewayUsage:view", **_KEY)
-def get_virtual_key_spend(call: Call, key_id: str, query: SpendQuery) -> KeySpend:
+def get_virtual_key_spend(call: Call, key_id: str, query: Window) -> KeySpend:
     """Tell what a virtual key spent, by day and model; ``from`` and ``to`` are Unix milliseconds."""
     row = _found(call, key_id)
-    until = call.now if query.until is None else from_ms(query.until)
-    window = timedelta(days=SPEND_DAYS)
-    since = until - window if query.since is None else from_ms(query.since)
-    if since >= until:
-        raise invalid({"from": "Choose a moment before that of `to`."})
+    since, until = window_of(call, query)
     used = usage_of_key(call.plane.lake, call.organization_id, row.id, since, until)
     spent = sum(each.spend_nanousd for each in used)
     days = [

@@ -33,6 +33,9 @@ class Api:
     key: str
     owner_id: str
 
+    def member_id(self) -> str:
+        return str(User.get(User.email == "dan@acme.test").id)
+
     def __call__(self, method: str, path: str, body: Any = None, **headers: str) -> TestResponse:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         auth = {"Authorization": f"Bearer {self.key}"}
@@ -204,6 +207,15 @@ def test_a_change_of_an_older_state_is_told_what_changed_meanwhile(api: Api) -> 
     late = api("PATCH", address, {"priority": 9}, If_Match=f'"{read}"')
     assert (late.status_code, late.json["error"]["code"]) == (409, "conflict")
     assert api("GET", address).json["priority"] == 7
+    # A list of people that is put whole takes nobody out whom its writer had not seen.
+    group = api("POST", "/api/governance/groups", {"name": "Money"}).json
+    people, dan = f"/api/governance/groups/{group['id']}/members", api.member_id()
+    first = {"user_ids": [dan]}
+    assert api("PUT", people, first, If_Match=group["version"]).json == [dan]
+    late = api("PUT", people, {"user_ids": [api.owner_id]}, If_Match=group["version"])
+    (told,) = late.json["error"]["changes"]
+    assert (late.status_code, told["field"], told["after"]) == (409, "members", [dan])
+    assert api("GET", people).json == [dan]
 
 
 KEYS = "/api/gateway/v1/virtual-keys"
