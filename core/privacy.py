@@ -21,7 +21,7 @@ from rules.privacy import CATEGORIES, DEPARTMENT, STRIP_ALL, Place, Privacy, Rul
 
 _COLUMNS = (
     *("scope", "scope_id", "is_personal_only", *CATEGORIES),
-    *("drop_keys", "secret_patterns"),
+    *("drop_keys", "secret_patterns", "personal_data", "secrets", "audience"),
 )
 
 
@@ -34,6 +34,9 @@ def rule_of(row: PrivacyRule) -> Rule:
         bool(row.is_personal_only),
         tuple(row.drop_keys),
         tuple(row.secret_patterns),
+        row.personal_data,
+        row.secrets,
+        tuple(row.audience),
     )
 
 

@@ -184,7 +184,7 @@ class BundleText(msgspec.Struct):
     routing_policy: RoutingPolicy | None = None
     capture: str = "none"
     is_traced: bool = False
-    privacy: dict[str, list[str]] = {}
+    privacy: dict[str, Any] = {}
 
 
 LimitFor = Callable[[Terms, int, int], LimitState]

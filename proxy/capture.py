@@ -6,16 +6,16 @@ redacting and cutting happen after the call, in a thread. Decides nothing about 
 
 import logging
 from collections import deque
-from collections.abc import Callable
 
 import msgspec
 import trio
 
 from core.fault import Refused
-from proxy.captured_messages import Exchange, Kept, kept
+from proxy.captured_messages import Exchange, Kept, Redact, kept
 from proxy.metrics import Metrics
 from proxy.spool import Spool
 from rules.guardrails.matches import merged, redacted
+from rules.guardrails.personal_data import ALL_KINDS, find_personal_data
 from rules.guardrails.secret_patterns import find_secrets
 from rules.privacy import IDLE, INPUT, OUTPUT, SYSTEM, Cleaner
 
@@ -102,7 +102,7 @@ class Capture:
 class Captures:
     """The captures of one worker, under way and waiting to be written."""
 
-    def __init__(self, metrics: Metrics, redact: Callable[[str], str] | None = None) -> None:
+    def __init__(self, metrics: Metrics, redact: Redact | None = None) -> None:
         self._metrics = metrics
         self._redact = redact or without_secrets
         self._used_bytes = 0
@@ -165,7 +165,7 @@ class Captures:
         record, found = capture.record, Kept()
         if not capture.is_lost:
             try:
-                redact = self._redact if record.mode == "redacted" else _as_it_is
+                redact = self._redaction(record.mode, capture.privacy)
                 found = kept(capture.exchange(), redact, capture.privacy)
             except Exception as error:  # noqa: BLE001 - what can't be made safe, for whatever reason, is not kept
                 LOG.error("capture_not_redacted", extra={"reason": type(error).__name__})
@@ -176,10 +176,24 @@ class Captures:
         record.system_instructions, record.is_cut = found.system, found.is_cut
         return b'{"command":"captureContent","payload":%b}' % _encode(record)
 
+    def _redaction(self, mode: str, privacy: Cleaner) -> Redact:
+        """Return what a mode takes out of texts, besides what privacy rules do."""
+        if mode != "redacted":
+            return _as_it_is
+        if privacy.keeps_personal_data:
+            return self._redact
+        return lambda text: without_personal_data(self._redact(text))
+
 
 def without_secrets(text: str) -> str:
     """Return a text in which everything that looks like a credential is replaced by what it was."""
     matches = merged(find_secrets(text))
+    return redacted(text, matches) if matches else text
+
+
+def without_personal_data(text: str) -> str:
+    """Return a text in which e-mail addresses, phone, card and identity numbers and the like are replaced."""
+    matches = merged(find_personal_data(text, ALL_KINDS))
     return redacted(text, matches) if matches else text
 
 

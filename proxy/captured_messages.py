@@ -24,18 +24,22 @@ from proxy.translation.neutral import (
 )
 from proxy.translation.rules import GEMINI, RESPONSES, Notes
 from proxy.translation.sequence import Sequencer, fold
-from rules.privacy import IDLE, INPUT, OUTPUT, PLACEHOLDER, SYSTEM, TOOL_CALLS, Cleaner
+from rules.captured_parts import (
+    TOOL_WORDS,
+    Message,
+    dropped_message,
+    dropped_part,
+    without_tools,
+)
+from rules.privacy import IDLE, INPUT, OUTPUT, SYSTEM, Cleaner
 
 MAX_SIDE_BYTES = 32 * 1024
 """What is kept of the question, and of the answer."""
 _MAX_EVENT_BYTES = 8 * 1024 * 1024
 _ENDS = frozenset({"response.completed", "response.incomplete", "response.failed"})
 _CUT = "…"
-_TOOL_PARTS = frozenset({"tool_call", "tool_call_response"})
-_TOOL_WORDS = ("arguments", "result")
 _MOST_CHARACTERS, _NEAR_CUT_CHARACTERS = 64 * 1024, 8 * 1024
 Redact = Callable[[str], str]
-Message = dict[str, Any]
 
 
 class Kept(NamedTuple):
@@ -60,15 +64,15 @@ def kept(exchange: Exchange, redact: Redact, privacy: Cleaner = IDLE) -> Kept:
     """Return what is kept of an exchange. Raises whatever ``redact`` raises: what can't be made safe isn't kept."""
     drops = privacy.drops
     if drops >= {INPUT, SYSTEM}:
-        system, asked = [_dropped_part()], [_dropped_message("user")]
+        system, asked = [dropped_part()], [dropped_message("user")]
     else:
         system, asked = _asked(exchange)
     answered = [] if OUTPUT in drops else _answered(exchange)
     if drops:
-        system = [_dropped_part()] if system and SYSTEM in drops else system
-        asked = [_dropped_message("user")] if INPUT in drops else _without_tools(asked, drops)
+        system = [dropped_part()] if system and SYSTEM in drops else system
+        asked = [dropped_message("user")] if INPUT in drops else without_tools(asked, drops)
         answered = (
-            [_dropped_message("assistant")] if OUTPUT in drops else _without_tools(answered, drops)
+            [dropped_message("assistant")] if OUTPUT in drops else without_tools(answered, drops)
         )
     room = _Room(redact, privacy)
     system_text = room.written(system)
@@ -76,30 +80,6 @@ def kept(exchange: Exchange, redact: Redact, privacy: Cleaner = IDLE) -> Kept:
     input_text = room.written(asked, is_newest_first=True)
     output_text = room.written(answered)
     return Kept(input_text, output_text, system_text, room.is_cut)
-
-
-def _dropped_part() -> Message:
-    return {"type": "text", "content": PLACEHOLDER}
-
-
-def _dropped_message(role: str) -> Message:
-    return {"role": role, "parts": [_dropped_part()]}
-
-
-def _without_tools(messages: list[Message], drops: frozenset[str]) -> list[Message]:
-    """Return messages whose tool calls say which tool it was and nothing that went into or came out of it."""
-    if TOOL_CALLS not in drops:
-        return messages
-    return [
-        message | {"parts": [_without_tool_words(part) for part in message.get("parts") or ()]}
-        for message in messages
-    ]
-
-
-def _without_tool_words(part: Message) -> Message:
-    if part.get("type") not in _TOOL_PARTS:
-        return part
-    return part | {name: PLACEHOLDER for name in _TOOL_WORDS if name in part}
 
 
 class _Room:
@@ -137,7 +117,7 @@ class _Room:
 
     def _part(self, part: Message) -> Message:
         found = {}
-        for name in (*_TOOL_WORDS, "content"):
+        for name in (*TOOL_WORDS, "content"):
             value = part.get(name)
             if isinstance(value, str):
                 found[name] = self._privacy.json_text(value)

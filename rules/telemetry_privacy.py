@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import orjson
 
 from rules.globs import Globs
-from rules.privacy import INPUT, OUTPUT, PLACEHOLDER, SYSTEM, TOOL_CALLS, Cleaner
+from rules.privacy import INPUT, OUTPUT, PLACEHOLDER, SYSTEM, TOOL_CALLS, Cleaner, Privacy
 from rules.telemetry_events import SOURCE_TYPE_LABEL, TelemetryRecord
 
 _CONTENT = {
@@ -93,13 +94,18 @@ _METADATA = Globs(
     )
 )
 _METADATA_CHARACTERS = 256
+_DEEPEST = 32
+_NAME_CHARACTERS = 128
+_OF_RECORDS = frozenset({"traceId", "spanId", "attributes", "resource"})
+_LOOKED_INTO = frozenset({"attributes", "resource", "body"})
+"""What stands in the payload of a span or log record, and which of it is judged name by name."""
 
 
 def cleaned_record(record: TelemetryRecord, cleaner: Cleaner) -> TelemetryRecord:
     """Return a record as it may be stored: same identity, times and metadata, dropped words replaced."""
     if cleaner.is_idle:
         return record
-    body, name = record.body, cleaner.text(record.name)
+    body, name = record.body, cleaner.name(record.name)
     if record.is_log:
         body = _log_body(record, cleaner)
         if isinstance(record.body, str) and record.name == record.body[: len(record.name)]:
@@ -127,15 +133,37 @@ def cleaned_body(body: bytes, cleaner: Cleaner) -> bytes:
     except orjson.JSONDecodeError:
         if cleaner.drops:
             return PLACEHOLDER.encode()
-        return cleaner.text(body.decode(errors="replace")).encode()
-    return orjson.dumps(_known(found, cleaner) if cleaner.drops else cleaner.value(found))
+        words = body.decode(errors="replace")
+        cleaned_words = cleaner.text(words)
+        return body if cleaned_words == words else cleaned_words.encode()
+    cleaned = _known(found, cleaner) if cleaner.drops else _inner("", found, cleaner)
+    return body if cleaned == found else orjson.dumps(cleaned)
+
+
+def readable_payload(payload: str, hidden: frozenset[str]) -> str:
+    """Return an event's payload as somebody may read it from whom categories are hidden; metadata always stay.
+
+    What can't be understood any more, because it was cut to size, is hidden whole.
+    """
+    if not hidden:
+        return payload
+    cleaner = Cleaner(Privacy(drops=hidden))
+    try:
+        found = orjson.loads(payload)
+    except orjson.JSONDecodeError:
+        return PLACEHOLDER
+    if not isinstance(found, dict) or not found.keys() >= _OF_RECORDS:
+        return orjson.dumps(_known(found, cleaner)).decode()
+    shown = _known({n: v for n, v in found.items() if n not in _LOOKED_INTO}, cleaner)
+    for name in _LOOKED_INTO & found.keys():
+        part = found[name]
+        shown[name] = _cleaned(part, cleaner) if isinstance(part, dict) else PLACEHOLDER
+    return orjson.dumps(shown).decode()
 
 
 def category_of(name: str) -> str:
     """Return whose words an attribute of this name holds; empty for anything else."""
-    if _NEVER_CONTENT.match(name):
-        return ""
-    return next((category for category, names in _CONTENT.items() if names.match(name)), "")
+    return _judged(name)[0] if len(name) <= _NAME_CHARACTERS else _judge(name)[0]
 
 
 def is_metadata(name: str, value: Any) -> bool:
@@ -144,9 +172,23 @@ def is_metadata(name: str, value: Any) -> bool:
         return True
     if isinstance(value, list):
         return len(value) <= 32 and all(is_metadata(name, each) for each in value)
-    if not isinstance(value, str) or len(value) > _METADATA_CHARACTERS or category_of(name):
+    if not isinstance(value, str) or len(value) > _METADATA_CHARACTERS:
         return False
-    return _METADATA.match(name) or _is_number(value)
+    category, is_known = _judged(name) if len(name) <= _NAME_CHARACTERS else _judge(name)
+    return not category and (is_known or _is_number(value))
+
+
+def _judge(name: str) -> tuple[str, bool]:
+    """Return whose words stand under a name, and whether what stands there is known to be metadata."""
+    is_known = _METADATA.match(name)
+    if _NEVER_CONTENT.match(name):
+        return "", is_known
+    found = (category for category, names in _CONTENT.items() if names.match(name))
+    return next(found, ""), is_known
+
+
+_judged = lru_cache(maxsize=4096)(_judge)
+"""Senders use the same few names again and again."""
 
 
 def _is_number(text: str) -> bool:
@@ -154,43 +196,52 @@ def _is_number(text: str) -> bool:
     return text.strip().lstrip("-").replace(".", "", 1).isdecimal()
 
 
-def _cleaned(attributes: Mapping[str, Any], cleaner: Cleaner) -> dict[str, Any]:
+def _cleaned(attributes: Mapping[str, Any], cleaner: Cleaner, depth: int = 0) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in attributes.items():
         is_dropped = (
             cleaner.drops_key(name)
-            or category_of(name) in cleaner.drops
+            or cleaner.is_credential(name, value)
+            or (cleaner.drops and category_of(name) in cleaner.drops)
             or (cleaner.drops_all and not is_metadata(name, value))
         )
-        found[cleaner.text(name)] = PLACEHOLDER if is_dropped else _inner(value, cleaner)
+        found[cleaner.text(name) if depth else cleaner.name(name)] = (
+            PLACEHOLDER if is_dropped else _inner(name, value, cleaner, depth + 1)
+        )
     return found
 
 
-def _inner(value: Any, cleaner: Cleaner) -> Any:
-    """Clean what stands inside a value that stays: JSON in a text, objects, lists."""
+def _inner(name: str, value: Any, cleaner: Cleaner, depth: int = 0) -> Any:
+    """Clean what stands inside a value that stays: JSON in a text, objects, lists. Who and what it was stays."""
+    if depth > _DEEPEST:
+        return PLACEHOLDER
     if isinstance(value, Mapping):
-        return _cleaned(value, cleaner)
+        return _cleaned(value, cleaner, depth)
     if isinstance(value, list):
-        return [_inner(each, cleaner) for each in value]
-    return cleaner.json_text(value) if isinstance(value, str) else value
+        return [_inner(name, each, cleaner, depth + 1) for each in value]
+    if not isinstance(value, str):
+        return value
+    if is_metadata(name, value) and value[:1] not in ("{", "["):
+        return cleaner.name(value)
+    return cleaner.json_text(value)
 
 
 def _log_body(record: TelemetryRecord, cleaner: Cleaner) -> Any:
     """A log's body may be the name of an event or anybody's words; only the name is safe."""
     body = record.body
     if isinstance(body, str) and body == record.attributes.get("event.name"):
-        return cleaner.text(body)
+        return cleaner.name(body)
     if cleaner.drops & {INPUT, OUTPUT} and body is not None:
         return PLACEHOLDER
     if isinstance(body, Mapping):
         return _cleaned(body, cleaner)
     if cleaner.drops and body is not None:
         return PLACEHOLDER
-    return _inner(body, cleaner)
+    return _inner("", body, cleaner)
 
 
 def _known(value: Any, cleaner: Cleaner, name: str = "", depth: int = 0) -> Any:
-    if cleaner.drops_key(name) or depth > 32:
+    if cleaner.drops_key(name) or cleaner.is_credential(name, value) or depth > _DEEPEST:
         return PLACEHOLDER
     if isinstance(value, Mapping):
         return {
@@ -200,5 +251,5 @@ def _known(value: Any, cleaner: Cleaner, name: str = "", depth: int = 0) -> Any:
     if isinstance(value, list):
         return [_known(each, cleaner, name, depth + 1) for each in value]
     if isinstance(value, str):
-        return cleaner.text(value) if is_metadata(name, value) else PLACEHOLDER
+        return cleaner.name(value) if is_metadata(name, value) else PLACEHOLDER
     return value

@@ -20,7 +20,7 @@ from core.database import serialise_inbox, transaction
 from core.models import InboxRow, IngestionSource
 from core.otlp_encoding import JSON_TYPE, encoded
 from rules.activity_events import envelope_event_id
-from rules.privacy import Cleaner
+from rules.privacy import Cleaner, Privacy
 from rules.telemetry_events import Origin, is_allowed
 from rules.telemetry_privacy import cleaned_body, cleaned_record
 from webapp.content_coding import CodingError, decoded
@@ -61,7 +61,7 @@ def accept(delivery: Delivery, now: datetime) -> dict[str, Any]:
 
     The payload and the source's new state are one transaction: whoever hears of an event is not lied to.
     """
-    contents = _contents(delivery, Cleaner(privacy.for_source(delivery.source)))
+    contents = _contents(delivery, privacy.for_source(delivery.source))
     answer: dict[str, Any] = {"accepted": True, "bytes": contents.size_bytes}
     answer["events"] = contents.events
     with transaction():
@@ -74,7 +74,8 @@ def accept(delivery: Delivery, now: datetime) -> dict[str, Any]:
     return answer | contents.extra
 
 
-def _contents(delivery: Delivery, cleaner: Cleaner) -> Contents:
+def _contents(delivery: Delivery, held: Privacy) -> Contents:
+    cleaner = Cleaner(held, redacts_secrets=True)
     try:
         body = decoded(delivery.body, delivery.coding, BODY_BYTES)
     except CodingError as error:
@@ -85,10 +86,10 @@ def _contents(delivery: Delivery, cleaner: Cleaner) -> Contents:
         return Contents(len(body), 1, cleaned_body(body, cleaner), delivery.content_type)
     if delivery.kind == METRICS:
         return _metrics(delivery, body)
-    return _records(delivery, body, cleaner)
+    return _records(delivery, body, cleaner, has_rules=bool(held))
 
 
-def _records(delivery: Delivery, body: bytes, cleaner: Cleaner) -> Contents:
+def _records(delivery: Delivery, body: bytes, cleaner: Cleaner, has_rules: bool) -> Contents:
     try:
         found = otlp.records(delivery.kind, body, delivery.content_type)
     except otlp.Undecodable as error:
@@ -107,10 +108,11 @@ def _records(delivery: Delivery, body: bytes, cleaner: Cleaner) -> Contents:
         extra["hint"] = _NO_RECORDS
     if not events:
         return Contents(len(body), extra=extra)
-    if cleaner.is_idle:
+    cleaned = [cleaned_record(record, cleaner) for record in found]
+    if cleaned == found and not has_rules:
         return Contents(len(body), events, body, delivery.content_type, extra)
     # Written anew from what was understood, so that nothing is stored that nobody looked at.
-    payload = encoded(delivery.kind, [cleaned_record(record, cleaner) for record in found])
+    payload = encoded(delivery.kind, cleaned)
     return Contents(len(body), events, payload, JSON_TYPE, extra)
 
 

@@ -184,7 +184,7 @@ def work_of(
     if isinstance(checked, PolicyRules):
         return _policy_work(checked, scope_id, there)
     if isinstance(checked, privacy.PrivacyRule):
-        return privacy.work_of(checked, scope_id, there)
+        return privacy.work_of(checked, scope_id, there, id_of)
     if isinstance(checked, privacy.RetentionPolicy):
         return privacy.retention_work_of(checked, scope_id, there)
     if isinstance(checked, traces.TraceDestination):

@@ -12,12 +12,13 @@ from core.authoring import privacy, retention
 from core.authoring.actor import Actor
 from core.authoring.privacy import NewPrivacyRule
 from core.authoring.retention import NewRetentionPolicy
-from rules.privacy import CATEGORIES, DISPOSITIONS, SCOPES
+from rules.privacy import CATEGORIES, DEPARTMENT, DISPOSITIONS, GROUP, SCOPES, TREATMENTS
 from rules.retention import DAYS
 from rules.retention import SCOPES as RETENTION_SCOPES
 
 PRIVACY_RULE, RETENTION_POLICY = "privacy rule", "retention policy"
 _PERSONAL = " (personal projects)"
+_NAMED = (GROUP, DEPARTMENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,10 @@ class PrivacyRule:
     is_personal_only: bool
     drop_keys: tuple[str, ...]
     secret_patterns: tuple[str, ...]
+    personal_data: str
+    secrets: str
+    audience: tuple[str, ...]
+    """admins, members, and groups and departments by name."""
 
     kind = PRIVACY_RULE
 
@@ -57,13 +62,32 @@ def read_rule(entry: Entry) -> PrivacyRule:
         entry.switch("personal_only", False),
         entry.texts("drop_keys"),
         entry.texts("secret_patterns"),
+        entry.choice("personal_data", TREATMENTS, ""),
+        entry.choice("secrets", TREATMENTS, ""),
+        entry.texts("audience"),
     )
 
 
+def names_in(rule: PrivacyRule) -> list[tuple[str, str]]:
+    """Return the kind and name of the groups and departments that a rule's audience names."""
+    pairs = [each.partition(":")[::2] for each in rule.audience]
+    return [(kind, name) for kind, name in pairs if kind in _NAMED and name]
+
+
 def work_of(
-    told: PrivacyRule, scope_id: str, there: str | None
-) -> Callable[[Actor, datetime], object]:
-    """Return what creates or updates a rule."""
+    told: PrivacyRule,
+    scope_id: str,
+    there: str | None,
+    id_of: Callable[[str, str], str | None],
+) -> Callable[[Actor, datetime], object] | None:
+    """Return what creates or updates a rule; None when somebody it names was refused."""
+    audience = []
+    for each in told.audience:
+        kind, _, name = each.partition(":")
+        its_id = id_of(kind, name) if kind in _NAMED and name else ""
+        if its_id is None:
+            return None
+        audience.append(f"{kind}:{its_id}" if its_id else each)
     new = NewPrivacyRule(
         told.scope,
         scope_id,
@@ -71,6 +95,9 @@ def work_of(
         told.is_personal_only,
         told.drop_keys,
         told.secret_patterns,
+        told.personal_data,
+        told.secrets,
+        tuple(audience),
     )
 
     def work(actor: Actor, now: datetime) -> object:

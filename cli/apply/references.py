@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import chain
 
-from cli.apply import checks
+from cli.apply import checks, privacy
 from cli.apply.identity import Identity, names_in
 from cli.apply.routing import RoutingPolicy
 from cli.apply.shape import TARGETS, Budget, Document, Rule
@@ -43,6 +43,9 @@ def references(document: Document) -> Iterable[Reference]:
     for rule in document.cache_rules:
         for kind, name in checks.names_in(rule):
             yield Reference(rule.line, kind, name)
+    for each in document.privacy_rules:
+        for kind, name in privacy.names_in(each):
+            yield Reference(each.line, kind, name)
     for budget in document.budgets:
         if budget.provider:
             yield Reference(budget.line, "provider", budget.provider)

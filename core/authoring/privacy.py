@@ -14,19 +14,23 @@ from core.authoring.scopes import scope_error
 from core.authoring.validation import Complaints, not_found
 from core.changes import Change, ChangeKind
 from core.ids import new_id
-from core.models import Department, Organization, PrivacyRule
+from core.models import Department, Group, Organization, PrivacyRule
 from rules.globs import glob_error
 from rules.patterns import pattern_error
 from rules.privacy import (
     CATEGORIES,
     DEPARTMENT,
     DISPOSITIONS,
+    GROUP,
     MODES,
     NARROWABLE,
     ORGANIZATION,
     PROJECT,
+    RESTRICT,
     SCOPES,
     TEAM,
+    TREATMENTS,
+    audience_error,
 )
 
 MOST_ENTRIES = 50
@@ -43,7 +47,7 @@ _KIND = "privacy_rule"
 
 @dataclass(frozen=True, slots=True)
 class NewPrivacyRule:
-    """A rule as it shall be: per category capture or drop, empty leaves it to wider rules."""
+    """A rule as it shall be: per category capture, restrict or drop; empty leaves it to wider rules."""
 
     scope: str
     scope_id: str
@@ -51,6 +55,11 @@ class NewPrivacyRule:
     is_personal_only: bool = False
     drop_keys: Sequence[str] = ()
     secret_patterns: Sequence[str] = ()
+    personal_data: str = ""
+    """What becomes of personal data: redact or keep; empty leaves it to wider rules."""
+    secrets: str = ""
+    audience: Sequence[str] = ()
+    """Who may read what is restricted: admins, members, group:<id>, department:<id>; empty is nobody."""
 
 
 def set_mode(actor: Actor, mode: str, now: datetime, version: str | None = None) -> Organization:
@@ -179,6 +188,9 @@ def _columns(new: NewPrivacyRule) -> dict[str, Any]:
         **{category: new.choices.get(category) or "" for category in CATEGORIES},
         "drop_keys": _entries(new.drop_keys),
         "secret_patterns": _entries(new.secret_patterns),
+        "personal_data": new.personal_data,
+        "secrets": new.secrets,
+        "audience": _entries(new.audience),
     }
 
 
@@ -202,6 +214,10 @@ def _check(actor: Actor, new: NewPrivacyRule, own_scope_id: str = "") -> Complai
     for category in CATEGORIES:
         is_known = (new.choices.get(category) or "") in ("", *DISPOSITIONS)
         complaints.need(is_known, category, f"Choose one of {', '.join(DISPOSITIONS)}.")
+    for field_name in ("personal_data", "secrets"):
+        is_known = getattr(new, field_name) in ("", *TREATMENTS)
+        complaints.need(is_known, field_name, f"Choose one of {', '.join(TREATMENTS)}.")
+    complaints.add("audience", _audience_error(actor.organization_id, new))
     keys, patterns = _entries(new.drop_keys), _entries(new.secret_patterns)
     for field_name, entries, judge in (
         ("drop_keys", keys, glob_error),
@@ -213,6 +229,22 @@ def _check(actor: Actor, new: NewPrivacyRule, own_scope_id: str = "") -> Complai
         for entry in entries:
             complaints.add(field_name, judge(entry))
     return complaints
+
+
+def _audience_error(organization_id: str, new: NewPrivacyRule) -> str:
+    entries = _entries(new.audience)
+    if entries and RESTRICT not in new.choices.values():
+        return "An audience is for what the rule restricts; restrict a category, or name nobody."
+    if len(entries) > MOST_ENTRIES:
+        return f"Keep it to {MOST_ENTRIES} entries."
+    if error := next(filter(None, map(audience_error, entries)), ""):
+        return error
+    for kind, model in ((GROUP, Group), (DEPARTMENT, Department)):
+        wanted = {each.partition(":")[2] for each in entries if each.startswith(f"{kind}:")}
+        known = model.select().where(model.id.in_(wanted), model.organization_id == organization_id)
+        if wanted and known.count() < len(wanted):
+            return f"There is no such {kind}."
+    return ""
 
 
 def _scope_error(organization_id: str, scope: str, scope_id: str) -> str:

@@ -7,7 +7,8 @@ from core.fields import JsonField, UtcField
 
 
 class PrivacyRule(Model):
-    """What is dropped before it is stored, at an organization, a department, a team or a project."""
+    """What is dropped or redacted before it is stored, and who may read it, at an organization, a department, a team or
+    a project."""
 
     id = TextField(primary_key=True)
     organization_id = TextField()
@@ -16,13 +17,18 @@ class PrivacyRule(Model):
     is_personal_only = BooleanField(default=False)
     """Only personal projects; for an organization's and a department's rules."""
     input = TextField(default="")
-    """capture, drop, or empty where the rule leaves it to a wider one."""
+    """capture, restrict, drop, or empty where the rule leaves it to a wider one."""
     output = TextField(default="")
     system = TextField(default="")
     tool_calls = TextField(default="")
     drop_keys = JsonField(default=list)
     """Names of fields, with ``*`` and ``?``, whose values are dropped."""
     secret_patterns = JsonField(default=list)
+    personal_data = TextField(default="")
+    """redact, keep, or empty where the rule leaves it to a wider one."""
+    secrets = TextField(default="")
+    audience = JsonField(default=list)
+    """Who may read what the rule restricts: admins, members, group:<id>, department:<id>; empty is nobody."""
     revision = IntegerField(default=1)
     created_at = UtcField()
     updated_at = UtcField()

@@ -7,7 +7,7 @@ endpoint does, or fails to do, holds up no other's.
 import gzip
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,12 +18,14 @@ import orjson
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
+from core import privacy
 from core.authoring.trace_destinations import headers_of
 from core.clock import utcnow
 from core.database import connection
 from core.log import redact
 from core.models import (
     CapturedContent,
+    Project,
     SpanBatch,
     TraceDestination,
     VirtualKey,
@@ -32,6 +34,8 @@ from core.models import (
 )
 from core.secrets import Sealer, SealError
 from core.settings import Settings
+from rules.captured_parts import without_hidden
+from rules.privacy import INPUT, MODES, OUTPUT, STRIP_ALL, SYSTEM, Privacy
 from rules.span_attributes import SpanCall
 from streamer.alerts.sending import AddressRefused, Answer, Reach, post
 from streamer.exporters.spans import facts_of, request_of
@@ -164,24 +168,41 @@ def _calls(rows: list[dict[str, Any]]) -> list[SpanCall]:
     contents = captures.of_calls(
         [str(row["call_id"]) for row in rows if facts_of(row).get("capture")]
     )
+    # Whoever reads at the other end is nobody that rules could name: what is restricted stays here.
+    hidden = {key_id: held.hidden_from(None) for key_id, held in _privacy(contents).items()}
     calls = []
     for row in rows:
         key = keys.get(row["virtual_key_id"])
         prefix, tags = ("", []) if key is None else (key.display_prefix, key.tags)
-        content = _content(contents.get(str(row["call_id"])))
+        found = contents.get(str(row["call_id"]))
+        content = {} if found is None else _content(found, hidden.get(row["virtual_key_id"]))
         usage = facts_of(row, "usage_raw")
         calls.append(SpanCall(row, facts_of(row), prefix, tags, content, usage))
     return calls
 
 
-def _content(found: CapturedContent | None) -> dict[str, str]:
-    if found is None:
+def _privacy(contents: Mapping[str, CapturedContent]) -> dict[str, Privacy]:
+    """Return what holds now for the calls of the keys that some content is of."""
+    ids = {content.virtual_key_id for content in contents.values()}
+    if not ids:
         return {}
-    return {
-        "input": found.input_messages,
-        "output": found.output_messages,
-        "system": found.system_instructions,
+    with connection():
+        keys = list(VirtualKey.select().where(VirtualKey.id.in_(ids)))
+        rows = Project.select().where(Project.id.in_({key.project_id for key in keys}))
+        projects = {project.id: project for project in rows}
+        return privacy.for_keys(
+            [(key, projects[key.project_id]) for key in keys if key.project_id in projects]
+        )
+
+
+def _content(found: CapturedContent, hidden: frozenset[str] | None) -> dict[str, str]:
+    texts = {
+        INPUT: found.input_messages,
+        OUTPUT: found.output_messages,
+        SYSTEM: found.system_instructions,
     }
+    # Of a key that is no longer known nobody can say what holds.
+    return without_hidden(texts, MODES[STRIP_ALL] if hidden is None else hidden)
 
 
 def _complete(batches: Sequence[SpanBatch], now: datetime) -> Sequence[SpanBatch]:

@@ -40,7 +40,10 @@ def _delete_rule(call: Call, rule_id: str) -> PrivacyRule:
 
 
 def _rule_stored(row: PrivacyRule) -> dict[str, Any]:
-    plain = ("scope", "scope_id", "is_personal_only", "drop_keys", "secret_patterns")
+    plain = (
+        *("scope", "scope_id", "is_personal_only", "drop_keys", "secret_patterns"),
+        *("personal_data", "secrets", "audience"),
+    )
     return {name: getattr(row, name) for name in plain} | {"choices": _choices(row)}
 
 
@@ -65,6 +68,9 @@ PRIVACY_RULES = routes_of(
             "is_personal_only": bool,
             "drop_keys": list[str],
             "secret_patterns": list[str],
+            "personal_data": str,
+            "secrets": str,
+            "audience": list[str],
             **_DATES,
         },
         extra=lambda _, rows: [{"choices": _choices(row)} for row in rows],

@@ -160,6 +160,8 @@ class SourcePage:
     may_manage: bool
     may_see_events: bool
     is_first_page: bool
+    hidden: str
+    """What of people's words privacy rules hide from the viewer, in words."""
 
     @property
     def first_steps(self) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from core.authoring.privacy import PERMISSIONS
 from core.bulk import among
-from core.models import Department, Project, Team
+from core.models import Department, Group, Project, Team
 from rules.permissions import Place
 from webapp.callers import Viewer
 from webapp.queries.scopes import names_at
@@ -64,6 +64,21 @@ def privacy_scopes(who: Viewer) -> Scopes:
             for row in rows.order_by(Department.name)
         ]
     return found + team_and_project_scopes(who, "team:manage", "project:update")
+
+
+def audiences(organization_id: str) -> Scopes:
+    """Return the groups and departments that may be let read, as ``kind:id`` and label; two statements."""
+    groups = Group.select(Group.id, Group.name).where(Group.organization_id == organization_id)
+    rows = Department.select(Department.id, Department.name).where(
+        Department.organization_id == organization_id, Department.archived_at.is_null()
+    )
+    return [
+        *((f"group:{row.id}", f"Group {row.name}") for row in groups.order_by(Group.name)),
+        *(
+            (f"department:{row.id}", f"Department {row.name}")
+            for row in rows.order_by(Department.name)
+        ),
+    ]
 
 
 def team_and_project_scopes(who: Viewer, team_permission: str, project_permission: str) -> Scopes:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from flask import Blueprint, Response, abort, flash, redirect, request
 from werkzeug.wrappers import Response as AnyResponse
 
+from core import privacy
 from core.authoring import ingestion_sources as authoring
 from core.authoring.versions import version_of
 from core.clock import utcnow
 from core.fault import Fault, Refused
 from core.models import IngestionSource, Team
 from core.secrets import Secret
+from rules.telemetry_privacy import readable_payload
 from webapp.access import requires, viewer
 from webapp.forms import Stale, sent_version, stale_of
 from webapp.lake import lake_activity
 from webapp.page_models import ingestion_sources as pages
+from webapp.page_models.privacy import hidden_words
 from webapp.page_models.source_types import (
     CHOICES,
     TYPE_FIELDS,
@@ -25,6 +29,7 @@ from webapp.page_models.source_types import (
 )
 from webapp.page_models.sources_health import chips, health_of
 from webapp.pages import asked_fragment, respond, see
+from webapp.queries.reading import hidden_from
 from webapp.queries.scopes import shared_team_names
 from webapp.queries.sources import live_sources, source_of
 from webapp.state import control_plane
@@ -94,12 +99,16 @@ def show(source_id: str) -> Response:
     events = (
         activity.events_for_source(source_id, pages.EVENTS_SHOWN, before) if may_see_events else []
     )
+    hidden = hidden_from(who, privacy.for_source(source))
     page = pages.SourcePage(
         now=now,
         source=source,
         health=health_of(source, now),
         seen=activity.sources(now).get(source_id),
-        events=events,
+        events=[
+            replace(each, raw_payload=readable_payload(each.raw_payload, hidden)) for each in events
+        ],
+        hidden=hidden_words(hidden),
         team_name=_team_name(source.team_id),
         endpoint=_endpoint(source),
         may_manage=who.may("ingestionSources:manage"),

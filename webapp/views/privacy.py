@@ -30,7 +30,7 @@ from webapp.queries import privacy as queries
 
 blueprint = Blueprint("privacy", __name__)
 HERE = pages.HERE
-COLUMNS = ("Applies to", *pages.CATEGORY_WORDS.values(), "Also drops")
+COLUMNS = ("Applies to", *pages.CATEGORY_WORDS.values(), "Further")
 
 
 @blueprint.get(HERE)
@@ -42,11 +42,13 @@ def index() -> Response:
     found = privacy.all_of(who.organization_id)
     labels = queries.labels(who.organization_id, found)
     homes = queries.places(who.organization_id, [row.scope_id for row in found])
+    people = dict(queries.audiences(who.organization_id))
     rows = [
         pages.rule_row(
             row,
             labels.get((row.scope, row.scope_id), "Something removed"),
             queries.may_rule_at(who, row.scope, row.scope_id, homes),
+            people,
         )
         for row in found
     ]
@@ -62,8 +64,8 @@ def index() -> Response:
     may_manage = who.may(privacy.MANAGE_ORGANIZATION)
     page = SettingsPage(
         "Privacy",
-        "What is dropped of prompts and answers before anything is stored. Model, tokens, cost, times, "
-        "identity and status always stay.",
+        "What is dropped of prompts and answers before anything is stored, and who may read the rest. Model, tokens, "
+        "cost, times, identity and status always stay.",
         HERE,
         utcnow(),
         (table,),
@@ -186,7 +188,11 @@ def _mode_form(values: dict[str, Any], version: str) -> FormPage:
 
 def _form(values: dict[str, Any], row: PrivacyRule | None = None, version: str = "") -> FormPage:
     is_new = row is None
-    fields = pages.rule_fields(queries.privacy_scopes(viewer()) if is_new else (), is_new)
+    fields = pages.rule_fields(
+        queries.privacy_scopes(viewer()) if is_new else (),
+        is_new,
+        queries.audiences(viewer().organization_id),
+    )
     caption = "What is dropped is dropped before it is stored, and can't be brought back."
     if row is None:
         return FormPage(

@@ -6,6 +6,8 @@ import pytest
 
 from core.models import (
     CacheRule,
+    Department,
+    Group,
     Guardrail,
     Organization,
     PolicyRuleSet,
@@ -97,6 +99,14 @@ privacy_rules:
   - {scope: organization, system: drop, drop_keys: ["*.customer"], secret_patterns: ["EMP-[0-9]+"]}
   - {scope: organization, personal_only: true, tool_calls: drop}
   - {scope: team, target: eng, tool_calls: capture}
+  - scope: department
+    target: Research
+    input: restrict
+    audience: [admins, "group:Reviewers", "department:Research"]
+    personal_data: redact
+    secrets: keep
+departments: [{name: Research}]
+groups: [{name: Reviewers}]
 """
 
 
@@ -107,7 +117,14 @@ def test_a_file_says_what_is_dropped_before_it_is_stored(sqlite_db: str) -> None
     assert rules["organization", False].drop_keys == ["*.customer"]
     assert rules["organization", True].tool_calls == "drop"
     assert (rules["team", False].tool_calls, rules["team", False].input) == ("capture", "")
+    there = rules["department", False]
+    group, department = Group.get(), Department.get()
+    assert there.audience == ["admins", f"group:{group.id}", f"department:{department.id}"]
+    assert (there.input, there.personal_data, there.secrets) == ("restrict", "redact", "keep")
     assert verbs(applied(PRIVATE, {})) == {"unchanged"}
+    for wrong, words in (("group:Revuers", "no group `Revuers`"), ("everyone", "Name admins")):
+        assert words in str(mistakes(PRIVATE.replace("group:Reviewers", wrong), {}))
+    assert "restrict a category" in str(mistakes(PRIVATE.replace("input: restrict", ""), {}))
     found = mistakes(PRIVATE.replace("EMP-", "(?=x)"), {})
     assert "secret_patterns" in str(found)
 

@@ -6,15 +6,26 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
+import orjson
 import pytest
 
-from core.authoring import trace_destinations
+from core.authoring import privacy, trace_destinations
+from core.authoring.privacy import NewPrivacyRule
 from core.authoring.trace_destinations import NewTraceDestination
 from core.database import connection
 from core.lake import LakeWriter
-from core.models import InboxRow, SpanBatch, TraceDestination, bookkeeping, captures, inbox
+from core.models import (
+    InboxRow,
+    SpanBatch,
+    TraceDestination,
+    VirtualKey,
+    bookkeeping,
+    captures,
+    inbox,
+)
 from core.secrets import Secret, sealer_for
 from core.settings import Settings
+from rules.privacy import PLACEHOLDER
 from streamer.drain import drain
 from streamer.exporters.queueing import enqueue
 from streamer.exporters.sending import KEEP, Exporter, export_due
@@ -347,10 +358,20 @@ def content(call_id: str, org: Acme, now: datetime, mode: str = "redacted") -> d
     return {"command": "captureContent", "payload": payload}
 
 
+def a_key(org: Acme, now: datetime) -> None:
+    """Make the key that the calls are made with."""
+    same = {"organization_id": org.organization.id, "project_id": org.project.id}
+    secret = {"secret_hash": "00", "display_prefix": "lw_vk_live_01"}
+    dates = {"created_at": now, "updated_at": now}
+    with connection():
+        VirtualKey.create(id="vk_1", name="cli", **same, **secret, **dates)
+
+
 def test_captured_content_is_on_the_span_even_when_it_comes_later(
     peer: OtlpPeer, exporter: Exporter, org: Acme, now: datetime
 ) -> None:
     send_to(org, exporter, peer.url)
+    a_key(org, now)
     [call_id] = call(org, 1, now, facts={"capture": "redacted"})
     [plain] = call(org, 2, now)
     queue_all()
@@ -365,6 +386,23 @@ def test_captured_content_is_on_the_span_even_when_it_comes_later(
     assert told["gen_ai.input.messages"].startswith('[{"role":"user"')
     assert told["gen_ai.output.messages"] == '[{"role":"assistant"}]'
     assert "gen_ai.input.messages" not in other
+
+
+def test_what_is_restricted_stays_here_though_it_was_kept(
+    peer: OtlpPeer, exporter: Exporter, org: Acme, now: datetime
+) -> None:
+    send_to(org, exporter, peer.url)
+    a_key(org, now)
+    rule = NewPrivacyRule("team", org.project.team_id, {"input": "restrict"}, audience=("admins",))
+    privacy.create(org.actor, rule, now)
+    [call_id] = call(org, 1, now, facts={"capture": "redacted"})
+    queue_all()
+    bookkeeping.record([content(call_id, org, now)], now)
+    assert export_due(exporter, now) == {"sent": 1}
+    [told] = (facts(span) for span in peer.spans)
+    assert orjson.loads(told["gen_ai.input.messages"])[0]["parts"][0]["content"] == PLACEHOLDER
+    assert told["gen_ai.output.messages"] == '[{"role":"assistant"}]'
+    assert '"hi"' in captures.of_calls([call_id])[call_id].input_messages
 
 
 def test_a_span_does_not_wait_for_ever_for_content_that_was_lost(

@@ -7,6 +7,7 @@ import pytest
 
 from core import otlp
 from core.otlp_encoding import JSON_TYPE, encoded
+from rules.captured_parts import without_hidden
 from rules.patterns import BadPattern
 from rules.privacy import (
     CATEGORIES,
@@ -18,12 +19,19 @@ from rules.privacy import (
     Cleaner,
     Place,
     Privacy,
+    Reader,
     Rule,
     from_json,
     resolve,
 )
 from rules.telemetry_events import TelemetryRecord
-from rules.telemetry_privacy import category_of, cleaned_body, cleaned_record, is_metadata
+from rules.telemetry_privacy import (
+    category_of,
+    cleaned_body,
+    cleaned_record,
+    is_metadata,
+    readable_payload,
+)
 
 CANARY = "canary 31415 of a prompt"
 HERE = Place("org", "eng", "web", "research")
@@ -87,6 +95,136 @@ def test_fields_and_patterns_of_all_rules_that_apply_add_up_and_travel() -> None
     assert from_json(found.as_json()) == found
     assert Privacy().as_json() == {}
     assert from_json({"drops": ["a category of next year"]}).drops == set(CATEGORIES)
+
+
+PERSONAL = (
+    "mail jo@acme.test, call +49 170 1234567, card 4111 1111 1111 1111, from 203.0.114.9 "
+    "and 2a00:1450:4001:81b::200e, IBAN DE89 3704 0044 0532 0130 00"
+)
+MARKS = ("EMAIL", "PHONE", "CARD", "IP", "IBAN")
+TOKEN = "ghp_" + "aB3dE5" * 6
+
+
+@pytest.mark.parametrize(
+    ("said", "by_itself", "finds_personal", "finds_secrets"),
+    [
+        ({}, False, False, False),
+        ({}, True, False, True),
+        ({"personal_data": "redact"}, False, True, False),
+        ({"secrets": "redact"}, False, False, True),
+        ({"secrets": "keep", "personal_data": "keep"}, True, False, False),
+    ],
+)
+def test_personal_data_and_credentials_go_as_rules_say_and_credentials_by_themselves(
+    said: dict[str, str], by_itself: bool, finds_personal: bool, finds_secrets: bool
+) -> None:
+    privacy = resolve(FULL, [Rule(*ORG, {}, **said)], HERE)
+    cleaner = Cleaner(privacy, redacts_secrets=by_itself)
+    assert cleaner.is_idle is not (finds_personal or finds_secrets)
+    told = cleaner.value({"note": f"{PERSONAL} {TOKEN}", "X-Api-Key": "plain words", "n": 1})
+    assert [f"[REDACTED:{mark}]" in told["note"] for mark in MARKS] == [finds_personal] * 5
+    assert (TOKEN in told["note"], told["X-Api-Key"] == PLACEHOLDER) == (
+        not finds_secrets,
+        finds_secrets,
+    )
+    assert cleaner.text("127.0.0.1 v1.2.3.4 10.0.0.1") == "127.0.0.1 v1.2.3.4 10.0.0.1"
+    assert cleaner.keeps_personal_data is (said.get("personal_data") == "keep")
+
+
+def test_the_narrowest_rule_decides_treatments_too_and_what_is_unknown_is_redacted() -> None:
+    rules = [
+        Rule(*ORG, {}, personal_data="redact", secrets="keep"),
+        Rule(*TEAM, {}, personal_data="keep"),
+    ]
+    told = resolve(FULL, rules, HERE)
+    assert (told.personal_data, told.secrets) == ("keep", "keep")
+    assert from_json(told.as_json()) == told
+    assert from_json({"personal_data": "strictest"}).personal_data == "redact"
+
+
+def test_a_source_keeps_who_and_what_it_was_and_loses_what_people_wrote_of_others() -> None:
+    cleaner = Cleaner(Privacy(personal_data="redact"), redacts_secrets=True)
+    body = orjson.dumps(
+        {
+            "actor": {"email": "jo@acme.test"},
+            "text": "ask al@else.test",
+            "tool_input": orjson.dumps({"to": "al@else.test", "password": "hunter2"}).decode(),
+            "headers": {"Authorization": "Basic Zm9v"},
+        }
+    )
+    told = orjson.loads(cleaned_body(body, cleaner))
+    assert told["actor"] == {"email": "jo@acme.test"}
+    assert told["text"] == "ask [REDACTED:EMAIL]"
+    assert orjson.loads(told["tool_input"]) == {"to": "[REDACTED:EMAIL]", "password": PLACEHOLDER}
+    assert told["headers"] == {"Authorization": PLACEHOLDER}
+    plain = b'{ "actor": {"email": "jo@acme.test"},  "n": 1.0 }'
+    assert cleaned_body(plain, cleaner) == plain, "what has nothing in it stays byte for byte"
+
+
+READERS = {
+    "admin": Reader(is_admin=True),
+    "of the group": Reader(group_ids=frozenset({"g1"})),
+    "of the department": Reader(department_id="d1"),
+    "member": Reader(),
+    "nobody": None,
+}
+
+
+@pytest.mark.parametrize(
+    ("audience", "readers"),
+    [
+        ((), ""),
+        (("admins",), "admin"),
+        (("members",), "admin, of the group, of the department, member"),
+        (("group:g1", "department:d1"), "of the group, of the department"),
+        (("group:gone",), ""),
+    ],
+)
+def test_what_is_restricted_is_kept_and_read_by_its_audience_alone(
+    audience: tuple[str, ...], readers: str
+) -> None:
+    rules = [
+        Rule(*ORG, {"input": "restrict", "output": "drop"}, audience=audience),
+        Rule(*TEAM, {"output": "capture", "system": "restrict"}),
+        Rule(*PROJECT, {"system": "capture"}),
+    ]
+    told = resolve(FULL, rules, HERE)
+    assert (told.drops, set(told.restricted)) == (frozenset(), {"input"})
+    may = [name for name, reader in READERS.items() if not told.hidden_from(reader)]
+    assert ", ".join(may) == readers
+    assert told.as_json() == {}, "a gateway keeps it as any other"
+    assert resolve(STRIP_IO, rules, HERE).drops == {"input", "output"}
+
+
+def test_a_reader_sees_of_a_payload_what_is_not_hidden_and_of_a_cut_one_nothing() -> None:
+    attributes = {"gen_ai.input.messages": CANARY, "gen_ai.output.messages": "fine", "model": "m"}
+    record = {"traceId": "t", "spanId": "s", "name": "chat", "attributes": attributes}
+    payload = orjson.dumps(record | {"resource": {}, "body": CANARY}).decode()
+    hidden = frozenset({"input"})
+    told = orjson.loads(readable_payload(payload, hidden))
+    assert CANARY not in str(told)
+    assert (told["attributes"]["gen_ai.output.messages"], told["attributes"]["model"]) == (
+        "fine",
+        "m",
+    )
+    assert readable_payload(payload, frozenset()) == payload
+    assert readable_payload(payload[:-3], hidden) == PLACEHOLDER
+    webhook = orjson.dumps({"text": CANARY, "n": 3, "attributes": CANARY}).decode()
+    assert orjson.loads(readable_payload(webhook, hidden))["n"] == 3
+    assert CANARY not in readable_payload(webhook, hidden)
+
+
+def test_captured_messages_are_read_without_what_is_hidden() -> None:
+    call = {"type": "tool_call", "name": "sh", "arguments": {"cmd": CANARY}}
+    said = [{"role": "user", "parts": [{"type": "text", "content": "hi"}, call]}]
+    texts = {"input": orjson.dumps(said).decode(), "output": "", "system": "[]"}
+    assert without_hidden(texts, frozenset()) == texts
+    told = without_hidden(texts, frozenset({"tool_calls"}))
+    assert CANARY not in told["input"] and '"hi"' in told["input"] and '"sh"' in told["input"]
+    told = without_hidden(texts, frozenset({"input", "output", "system"}))
+    assert (PLACEHOLDER in told["input"], told["output"]) == (True, "")
+    broken = without_hidden({"input": "[" + CANARY}, frozenset({"tool_calls"}))
+    assert CANARY not in broken["input"]
 
 
 def test_values_lose_named_fields_and_what_patterns_find() -> None:

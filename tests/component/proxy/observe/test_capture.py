@@ -81,6 +81,26 @@ async def test_question_and_answer_are_kept_and_secrets_are_not_unless_asked_for
         assert CANARY.encode() not in orjson.dumps(ledger), "the ledger itself holds none"
 
 
+@pytest.mark.parametrize(
+    ("mode", "said_of", "is_there"),
+    [
+        ("redacted", "", False),
+        ("redacted", "keep", True),
+        ("redacted", "redact", False),
+        ("raw", "", True),
+        ("raw", "redact", False),
+    ],
+)
+async def test_personal_data_is_kept_as_the_mode_and_the_rules_say(mode, said_of, is_there) -> None:
+    async with site() as here:
+        keep(here, mode, privacy=Privacy(personal_data=said_of))
+        body = chat(messages=said(f"{CANARY} jo@acme.test {SECRET}"))
+        await (await here.post("/v1/chat/completions", body)).read()
+        [kept] = await contents(here)
+        assert ("jo@acme.test" in kept["input_messages"]) is is_there
+        assert (SECRET in kept["input_messages"]) is (mode == "raw")
+
+
 async def test_a_refused_call_keeps_its_question() -> None:
     async with site() as here:
         keep(here, "redacted")

@@ -21,7 +21,7 @@ from core.authoring.ingestion_sources import NewSource
 from core.authoring.privacy import NewPrivacyRule
 from core.clock import utcnow
 from core.lake import open_writer
-from core.models import AuditRow, ChangeEvent, PrivacyRule, Project, VirtualKey
+from core.models import AuditRow, ChangeEvent, InboxRow, PrivacyRule, Project, VirtualKey
 from streamer.drain import drain
 from tests.component.webapp.pages.desk import DRAWER, Desk, desk, error_of
 
@@ -71,6 +71,49 @@ def test_a_planted_prompt_is_in_no_database_lake_file_or_page_when_all_is_stripp
     database = Path(sqlite_db.removeprefix("sqlite:///"))
     for file in [*files, *database.parent.glob(database.name + "*")]:
         assert CANARY.encode() not in file.read_bytes(), file
+
+
+@pytest.mark.usefixtures("sqlite_db")
+def test_what_a_source_sends_loses_its_credentials_and_shows_what_the_reader_may_read(
+    tmp_path: Path,
+) -> None:
+    at = desk(tmp_path, LW_INGEST_RATE_LIMIT_DISABLED="1")
+    now = utcnow()
+    token = "ghp_" + "aB3dE5" * 6
+    new = NewSource("otel_generic", "spans")
+    source, secret = ingestion_sources.create(at.actor, new, at.settings.pepper, now)
+    send = at.app.test_client().post(
+        f"/api/ingest/otel/{source.id}/v1/traces",
+        data=_spans().replace(CANARY.encode(), f"{CANARY} {token}".encode()),
+        headers={"Authorization": f"Bearer {secret.reveal()}"},
+        content_type="application/json",
+    )
+    assert send.status_code == 202
+    assert token.encode() not in bytes(InboxRow.get().payload)
+    writer = open_writer(at.settings)
+    try:
+        drain(writer, utcnow())
+        writer.flush()
+        found = writer._connection.execute("SELECT raw_payload FROM lake.gateway_activity_events")
+        [[payload]] = found.fetchall()
+        assert CANARY in payload and token not in payload
+    finally:
+        writer.close()
+    there = f"/settings/governance/ingestion-sources/{source.id}"
+    assert CANARY in at.client.get(there).text
+    organization = f"organization:{at.actor.organization_id}"
+    restricted = {"input": "restrict", "output": "restrict", "tool_calls": "restrict"}
+    made = at.post(f"{HERE}/rules", applies_to=organization, system="restrict", **restricted)
+    assert made.status_code == 303
+    page = at.client.get(there).text
+    assert CANARY not in page and "gen_ai" in page, "it holds for what is stored already"
+    assert "To read: Nobody" in at.client.get(HERE).text
+    row = PrivacyRule.get()
+    put = at.post(f"{HERE}/rules/{row.id}/edit", audience=["admins"], version="1", **restricted)
+    assert put.status_code == 303
+    assert CANARY in at.client.get(there).text
+    wrong = at.post(f"{HERE}/rules/{row.id}/edit", DRAWER, audience=["admins"], version="2")
+    assert "restrict a category" in error_of(wrong, "audience")
 
 
 @pytest.mark.usefixtures("sqlite_db")
