@@ -16,8 +16,11 @@ from rules.catalogue import price_of
 from rules.pricing import cost_nanousd
 from rules.usage import Usage
 from rules.windows import Window, period
+from streamer.demo import words
 from streamer.demo.cast import (
+    CAPTURED,
     DAYS,
+    KEPT_DAYS,
     OPUS,
     PEOPLE,
     RUNAWAY,
@@ -48,6 +51,8 @@ class Plan:
     """Unique among all plans, the same whenever the demo is filled."""
     prompt_tokens: int
     outcome: str
+    is_kept: bool = False
+    """Its words were captured."""
 
 
 def commands(
@@ -68,13 +73,16 @@ def _plans(days_ago: int, midnight: datetime) -> Iterator[Plan]:
         draw = random.Random(f"{caller.name} {days_ago}")
         for index in range(_number_of_calls(caller, days_ago, midnight, draw)):
             prompt = draw.lognormvariate(math.log(caller.prompt_tokens), 0.7)
+            model, at = draw.choice(caller.models), _second_of_day(caller, draw)
+            outcome = draw.choice(_OUTCOMES)
             yield Plan(
                 caller,
-                draw.choice(caller.models),
-                midnight + timedelta(seconds=_second_of_day(caller, draw)),
+                model,
+                midnight + timedelta(seconds=at),
                 f"{caller.name} {days_ago} {index}",
                 min(int(prompt), 180_000),
-                draw.choice(_OUTCOMES),
+                outcome,
+                caller is CAPTURED and days_ago < KEPT_DAYS and outcome == "completed",
             )
     if days_ago == 1:
         yield from _runaway(midnight)
@@ -145,10 +153,11 @@ def _commands(world: World, plan: Plan) -> list[dict[str, Any]]:
         refused = {"command": "failSpend", "payload": settlement | {"admission": admission}}
         return [refused]
     command = "failSpend" if plan.outcome == "failed" else "confirmSpend"
-    return [
-        {"command": "admitSpend", "payload": admission},
-        {"command": command, "payload": settlement},
-    ]
+    made = [{"command": "admitSpend", "payload": admission}]
+    if plan.is_kept:
+        settlement["facts"] = {"capture": "redacted"}
+        made.append(words.content(admission, plan.number, settlement["settled_at_ms"]))
+    return [*made, {"command": command, "payload": settlement}]
 
 
 def _ending(outcome: str) -> dict[str, Any]:

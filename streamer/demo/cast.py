@@ -94,6 +94,10 @@ SERVICES = (
     Caller("ci-review", "", "engineering", "review", 45, 11_000, (HAIKU, HAIKU, SONNET)),
     Caller("nightly-eval", "", "data", "evals", 12, 9_000, (SONNET, GPT)),
 )
+CAPTURED = SERVICES[0]
+"""The service key whose questions and answers are kept."""
+KEPT_DAYS = 3
+"""How far back the demo knows them."""
 RUNAWAY = SERVICES[1]
 """The service key that calls in a loop yesterday afternoon."""
 RUNAWAY_CALLS = 280

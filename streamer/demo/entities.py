@@ -35,7 +35,7 @@ from core.models import (
 )
 from core.secrets import Sealer, Secret
 from rules.pricing import NANOUSD_PER_USD
-from streamer.demo.cast import DAYS, DEPARTMENTS, PEOPLE, SERVICES, TEAMS, Caller
+from streamer.demo.cast import CAPTURED, DAYS, DEPARTMENTS, PEOPLE, SERVICES, TEAMS, Caller
 
 AGENTS = "Support agents"
 WORKFLOWS = "Workflow automations"
@@ -152,6 +152,7 @@ def _key(actor: Actor, caller: Caller, world: World, seal: Seal, now: datetime) 
         world.projects[caller.project],
         tuple(world.providers.values()),
         world.users.get(caller.name),
+        config={"capture": "redacted"} if caller is CAPTURED else {},
         tags=("demo",),
     )
 

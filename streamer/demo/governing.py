@@ -8,6 +8,7 @@ from core.authoring import (
     guardrails,
     increases,
     policy_rule_sets,
+    privacy,
     routing_policies,
 )
 from core.authoring.actor import Actor, system
@@ -17,6 +18,7 @@ from core.models import (
     CacheRule,
     Guardrail,
     PolicyRuleSet,
+    PrivacyRule,
     RoutingPolicy,
 )
 from rules.pricing import NANOUSD_PER_USD
@@ -30,8 +32,20 @@ def make(world: World, seal: Seal, now: datetime) -> None:
     """Make what is missing, as if decided in the last days."""
     actor = system(world.organization_id)
     _gateway_rules(actor, world, seal, now - timedelta(days=9))
+    _privacy(actor, world, now - timedelta(days=9))
     _anomaly_rules(actor, world, seal, now - timedelta(days=8))
     _request(actor, world, now - timedelta(hours=2))
+
+
+def _privacy(actor: Actor, world: World, then: datetime) -> None:
+    rule = privacy.NewPrivacyRule(
+        "organization",
+        world.organization_id,
+        {"system": "restrict"},
+        personal_data="redact",
+        audience=("admins",),
+    )
+    first(PrivacyRule, actor, lambda: privacy.create(actor, rule, then), scope="organization")
 
 
 def _gateway_rules(actor: Actor, world: World, seal: Seal, then: datetime) -> None:

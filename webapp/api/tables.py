@@ -11,6 +11,7 @@ from flask import Response
 from webapp.access import machine
 from webapp.api import (
     budgets,
+    calls,
     governance,
     identities,
     kept,
@@ -37,6 +38,7 @@ TABLES = (
     budgets.BUDGETS,
     budgets.INCREASES,
     spend.SPEND,
+    calls.CALLS,
     organization.ORGANIZATION,
     people.MEMBERS,
     person_data.PERSON_DATA,

@@ -45,8 +45,8 @@ _TREATED = (
         "secrets",
         "Credentials in texts",
         "select",
-        "Keys of clouds and providers, tokens, passwords in addresses, private keys. Not said: redacted in "
-        "redacted captures and in what sources send. A redacted capture never has any.",
+        "Keys of clouds and providers, tokens, passwords in addresses, private keys. Not said: redacted in what "
+        "sources send. A redacted capture never holds any.",
         options=_TREATMENTS,
         required=False,
     ),

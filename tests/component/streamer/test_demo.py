@@ -11,6 +11,7 @@ from core.models import (
     AuditRow,
     Budget,
     BudgetIncrease,
+    CapturedContent,
     InboxRow,
     LedgerRow,
     LimitPeriod,
@@ -36,6 +37,7 @@ def test_the_demo_fills_every_page_once(sqlite_db: str, tmp_path: object) -> Non
     )
     fill(settings, NOW)
     with connection():
+        assert CapturedContent.select().count() > 20, "calls whose words were kept can be read"
         queued, booked = InboxRow.select().count(), LedgerRow.select().count()
         settled = {row.limit_id: row.settled for row in LimitPeriod.select()}
         assert {row.created_at for row in Budget.select()} == {NOW - timedelta(days=60)}

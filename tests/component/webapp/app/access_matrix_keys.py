@@ -14,6 +14,7 @@ KEYS: dict[str, tuple[int, int, int]] = {
     f"POST {_PAGES}/<key_id>/disable": (303, 404, 404),
     f"POST {_PAGES}/<key_id>/enable": (303, 404, 404),
     f"POST {_PAGES}/<key_id>/revoke": (303, 404, 404),
+    "GET /calls/<call_id>": (303, 404, 404),
     "GET /me": (303, 200, 200),
     "GET /me/keys/new": (303, 200, 200),
     "POST /me/keys": (303, 422, 422),

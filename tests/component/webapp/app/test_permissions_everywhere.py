@@ -43,7 +43,7 @@ from core.authoring.routing_policies import NewRoutingPolicy
 from core.authoring.virtual_keys import NewVirtualKey
 from core.clock import utcnow
 from core.database import connection, database
-from core.models import User
+from core.models import LedgerRow, User
 from rules.permissions import ALL, BAGS, CATALOG, ORGANIZATION_ONLY, canonical, resource_of
 from tests.component.webapp.app.site import Site, site
 from tests.component.webapp.pages.desk import Desk
@@ -104,6 +104,16 @@ class Cast:
         }
         self.rules["policy_rule_set_id"] = self.rules["set_id"]
         self.rules["routing_policy_id"] = self.rules["policy_id"]
+        LedgerRow.create(
+            call_id="req_1",
+            organization_id=actor.organization_id,
+            project_id=org.project.id,
+            team_id=org.team.id,
+            virtual_key_id=self.key.id,
+            request_type="chat",
+            outcome="completed",
+            admitted_at=now,
+        )
         self.crm = projects.create(org.actor, "CRM", "crm", self.sales.id, utcnow())
 
     def person(self, permissions: frozenset[str], scope: str, scope_id: str) -> User:
@@ -135,6 +145,7 @@ class Cast:
         """Return a route's address with ids of things that belong to Engineering, where they matter."""
         org = self._made.org
         ids = {"team_id": org.team.id, "project_id": org.project.id, "key_id": self.key.id}
+        ids["call_id"] = "req_1"
         ids |= {"budget_id": self.budget.id, "increase_id": self.increase.id}
         if "/retention" not in rule.rule:
             ids |= self.rules

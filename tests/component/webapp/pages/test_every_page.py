@@ -31,7 +31,7 @@ PAGES = (
     ("/governance", 7, {"figures": 2, "spend": 2, "people": 1, "watch": 3}),
     (SOURCES, 4, {"sources": 2}),
     (f"{SOURCES}/new", 4, {"drawer": 2}),
-    (f"{SOURCES}/{{source}}", 5, {"source": 3}),
+    (f"{SOURCES}/{{source}}", 6, {"source": 4}),
     (f"{SOURCES}/{{source}}/edit", 5, {"drawer": 3}),
     (RULES, 8, {"rules": 6}),
     (f"{RULES}/new", 6, {"drawer": 4}),
