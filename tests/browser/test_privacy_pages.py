@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from playwright.sync_api import Browser, expect
 
-from core.authoring import privacy, retention
+from core.authoring import privacy, projects, providers, retention, virtual_keys
 from core.authoring.privacy import NewPrivacyRule
+from core.authoring.providers import NewProvider
 from core.authoring.retention import NewRetentionPolicy
+from core.authoring.virtual_keys import NewVirtualKey
 from core.clock import utcnow
 from core.models import User
+from core.secrets import Secret, sealer_for
 from tests.browser.conftest import Served
 from tests.browser.shots import Shot, shoot, shoot_all, tab
+from tests.component.webapp.pages.test_call_page import a_call
 
 
 def test_a_policy_that_deletes_is_saved_only_after_a_look_at_what_it_deletes(
@@ -66,7 +70,14 @@ def test_every_page_fits_both_widths_in_both_themes(browser: Browser, served: Se
     retention.create(actor, NewRetentionPolicy("organization", organization_id, 90, 30), now)
     retention.create(actor, NewRetentionPolicy("team", team_id, 30, None, True), now)
     dan = User.get(User.email == "dan@acme.test")
+    project = projects.create(actor, "Coding tools", "coding", team_id, now)
+    account = NewProvider("main", "custom", "https://llm.acme.test/v1", Secret("sk-x"))
+    provider = providers.create(actor, account, sealer_for(served.settings.master_key), now)
+    new_key = NewVirtualKey("cli", project.id, (provider.id,))
+    key, _ = virtual_keys.create(actor, new_key, served.settings.pepper, now)
+    a_call(key, "req_1", facts={"policy_shadow": [{"dimension": "urls", "value": "x.test"}]})
     shots = [
+        Shot("/calls/req_1", "call"),
         Shot("/settings/privacy", "privacy"),
         Shot("/settings/privacy/mode", "privacy-mode"),
         Shot("/settings/privacy/rules/new", "privacy-rule-new"),
