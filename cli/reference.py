@@ -148,7 +148,8 @@ def permissions_page() -> str:
     lines += [
         "\nA custom role is a list of permissions of your own; with an empty list it grants what a viewer has. An",
         "API key never holds more than its owner: `readonly` leaves the `view` verbs, `restricted` what is listed,",
-        "and a key with bindings of its own is held to those as well.\n",
+        "and a key with bindings of its own is held to those as well, also when none of them is left. Nobody gives",
+        "more than they hold, but what every member of the organization and of a team has.\n",
         "In a workspace of their own people hold what a team's admin holds, but of its budgets only the view.",
     ]
     return "\n".join(lines) + "\n"

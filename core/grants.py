@@ -57,10 +57,10 @@ def principal_grants(organization_id: str, kind: str, principal_id: str) -> Gran
 
 
 def key_grants(key: ApiKey, owner: Grants) -> Grants:
-    """Return what an API key holds of its owner's grants: as far as its mode, and its bindings if it has any."""
+    """Return what an API key holds of its owner's grants: as far as its mode, and its bindings if it ever had any."""
     own = principal_grants(key.organization_id, API_KEY, key.id)
     held = masked(owner, mask_of(key.permission_mode, key.scopes))
-    return narrowed(held, own) if own else held
+    return narrowed(held, own) if own or key.is_bound else held
 
 
 def _team_grants(organization_id: str, user_id: str, role: str) -> Iterable[Grant]:

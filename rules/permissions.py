@@ -240,6 +240,28 @@ def mask_of(mode: str, scopes: Iterable[str]) -> frozenset[str]:
     return expanded(scopes) if mode == "restricted" else frozenset()
 
 
+def beyond(wanted: Grants, held: Grants) -> list[str]:
+    """Return what of ``wanted`` somebody who holds ``held`` may not give, sorted: nobody gives more than they hold.
+
+    What every member of an organization and every member of a team has is left out; whoever may take people in
+    gives that.
+    """
+    return sorted(
+        {
+            permission
+            for grant in wanted
+            for permission in grant.permissions
+            - (_EVERYONE if grant.place == EVERYWHERE else _WORKING)
+            if not holds(held, permission, grant.place)
+        }
+    )
+
+
+def holds_everything(grants: Grants) -> bool:
+    """Say whether grants hold every permission in the whole organization."""
+    return not beyond((Grant(ALL),), grants)
+
+
 def allows(role: str, permission: str) -> bool:
     """Say whether a person's role in the organization grants something by itself."""
     return holds((organization_grant(role),), permission)

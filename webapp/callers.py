@@ -30,6 +30,7 @@ from rules.permissions import (
     Place,
     Reach,
     holds,
+    holds_everything,
     holds_somewhere,
     holds_with_others,
     reach,
@@ -84,6 +85,10 @@ class Viewer:
                 scope="object",
             )
 
+    def may_everything(self) -> bool:
+        """Say whether every permission is held, as what lets in as anybody asks for."""
+        return holds_everything(self.grants)
+
     def may_somewhere(self, permission: str) -> bool:
         """Say whether a permission is held at any place, so that a list has something to show."""
         return holds_somewhere(self.grants, permission)
@@ -103,7 +108,7 @@ class Viewer:
             is_cli = request.headers.get("X-LangWatch-Surface") == "cli"
             surface = "cli" if is_cli else "api"
         address = client_ip(control_plane().settings)
-        return Actor(self.organization_id, self.user_id, surface, address)
+        return Actor(self.organization_id, self.user_id, surface, address, self.grants)
 
 
 def load_viewer(user_id: str, session_epoch: int | None = None) -> Viewer | None:

@@ -5,16 +5,17 @@ from datetime import datetime, timedelta
 
 from core.authoring import bindings
 from core.authoring.actor import Actor
+from core.authoring.delegation import grants_beyond
 from core.authoring.record import Target, audited, change, snapshot
 from core.authoring.rehashing import rehashed
 from core.authoring.validation import Complaints, name_error, not_found
 from core.database import connection, transaction
-from core.grants import API_KEY, SERVICE_ACCOUNT, USER
+from core.grants import API_KEY, SERVICE_ACCOUNT, USER, person_grants, service_account_grants
 from core.ids import new_api_key, new_id
 from core.models import ApiKey, Member, ServiceAccount
 from core.secrets import Secret, peppered_hash, peppered_hashes
 from rules.keys import is_api_key
-from rules.permissions import is_known
+from rules.permissions import Grants, is_known, mask_of, masked
 
 MODES = ("all", "readonly", "restricted")
 OWNER_KINDS = (USER, SERVICE_ACCOUNT)
@@ -38,7 +39,10 @@ class NewApiKey:
 def create(actor: Actor, new: NewApiKey, pepper: Secret, now: datetime) -> tuple[ApiKey, Secret]:
     """Create a key and return it with its secret, which can't be read again. Raises Refused(VALIDATION_ERROR)."""
     with change():
-        _check(actor.organization_id, new, now).refuse_any()
+        complaints = _check(actor.organization_id, new, now)
+        if not complaints.errors:
+            complaints.add("owner", _beyond(actor, new))
+        complaints.refuse_any()
         secret = Secret(new_api_key())
         row = ApiKey.create(
             id=new_id("apikey", now),
@@ -152,6 +156,25 @@ def _owner_error(organization_id: str, new: NewApiKey) -> str:
         )
         return "" if account.exists() else "There is no such service account."
     return f"Choose one of {', '.join(OWNER_KINDS)}."
+
+
+def _beyond(actor: Actor, new: NewApiKey) -> str:
+    """Return why an actor may not have a key that acts for this owner, or an empty string."""
+    if actor.grants is None:
+        return ""
+    if new.owner_kind == USER and new.owner_id != actor.actor_id:
+        return (
+            "People make their own keys: what is done with one stands in the audit log as theirs."
+        )
+    mask = mask_of(new.permission_mode, new.scopes)
+    return grants_beyond(actor, masked(_grants_of(actor.organization_id, new), mask))
+
+
+def _grants_of(organization_id: str, new: NewApiKey) -> Grants:
+    if new.owner_kind == SERVICE_ACCOUNT:
+        return service_account_grants(organization_id, new.owner_id)
+    member = Member.get(Member.organization_id == organization_id, Member.user_id == new.owner_id)
+    return person_grants(organization_id, new.owner_id, member.role)
 
 
 def _target(verb: str, row: ApiKey) -> Target:

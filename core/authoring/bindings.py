@@ -6,6 +6,7 @@ from typing import Any
 
 from core.authoring.actor import Actor
 from core.authoring.custom_roles import role_error
+from core.authoring.delegation import role_beyond
 from core.authoring.record import Target, audited, change, snapshot
 from core.authoring.scopes import scope_error
 from core.authoring.validation import Complaints, not_found
@@ -21,7 +22,7 @@ from core.models import (
     ServiceAccount,
     Team,
 )
-from rules.permissions import CUSTOM, SCOPES, TEAM_ROLES, misplaced
+from rules.permissions import CUSTOM, EVERYWHERE, SCOPES, TEAM_ROLES, Place, misplaced
 
 PRINCIPAL_KINDS = (USER, GROUP, SERVICE_ACCOUNT, API_KEY)
 
@@ -44,13 +45,15 @@ def create(actor: Actor, new: NewBinding, now: datetime) -> RoleBinding:
         found = _same(new)
         if found is not None and found.organization_id == actor.organization_id:
             return found
-        _check(actor.organization_id, new).refuse_any()
+        _check(actor, new).refuse_any()
         row = RoleBinding.create(
             id=new_id("binding", now),
             organization_id=actor.organization_id,
             created_at=now,
             **asdict(new),
         )
+        if new.principal_kind == API_KEY:
+            ApiKey.update(is_bound=True).where(ApiKey.id == new.principal_id).execute()
         target = Target("role_binding.created", "role_binding", row.id)
         audited(actor, target, now, after=snapshot(row))
     return row
@@ -106,8 +109,8 @@ def _same(new: NewBinding) -> RoleBinding | None:
     return row
 
 
-def _check(organization_id: str, new: NewBinding) -> Complaints:
-    complaints = Complaints()
+def _check(actor: Actor, new: NewBinding) -> Complaints:
+    complaints, organization_id = Complaints(), actor.organization_id
     complaints.add("principal", _principal_error(organization_id, new))
     complaints.add("role", role_error(organization_id, new.role, new.custom_role_id, TEAM_ROLES))
     if new.scope not in SCOPES:
@@ -122,7 +125,25 @@ def _check(organization_id: str, new: NewBinding) -> Complaints:
             "scope",
             f"This role holds {', '.join(lost[:3])}, which the organization alone can grant.",
         )
+    if not (complaints.errors or _is_first_of_key(new)):
+        beyond = role_beyond(actor, new.role, new.custom_role_id, _place(new))
+        complaints.add("role", beyond)
     return complaints
+
+
+def _is_first_of_key(new: NewBinding) -> bool:
+    """Say whether a binding takes from an API key, as its first does; each one after that adds to it."""
+    if new.principal_kind != API_KEY:
+        return False
+    return not ApiKey.get_by_id(new.principal_id).is_bound
+
+
+def _place(new: NewBinding) -> Place:
+    if new.scope == "organization":
+        return EVERYWHERE
+    if new.scope == "team":
+        return Place(new.scope_id)
+    return Place(Project.get_by_id(new.scope_id).team_id, new.scope_id)
 
 
 def _principal_error(organization_id: str, new: NewBinding) -> str:

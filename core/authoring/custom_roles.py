@@ -7,13 +7,14 @@ from typing import Any
 
 from core.authoring import versions
 from core.authoring.actor import Actor
+from core.authoring.delegation import grants_beyond
 from core.authoring.names import taken_error
 from core.authoring.record import Target, audited, change, snapshot
 from core.authoring.validation import Complaints, description_error, name_error, not_found
 from core.fault import Fault, Refused
 from core.ids import new_id
 from core.models import CustomRole, RoleBinding, TeamMember
-from rules.permissions import canonical, is_known
+from rules.permissions import CUSTOM, EVERYWHERE, Grant, bound_grant, canonical, is_known
 
 KIND = "custom_role"
 
@@ -56,7 +57,9 @@ def update(
         versions.hold(row, version, _target("updated", row))
         if not differences(row, wanted):
             return row
-        _check(actor, wanted, own_id=row.id).refuse_any()
+        complaints = _check(actor, wanted, own_id=row.id)
+        complaints.add("permissions", _widened(actor, row, wanted))
+        complaints.refuse_any()
         before = snapshot(row)
         for field, value in _columns(wanted).items():
             setattr(row, field, value)
@@ -119,6 +122,15 @@ def _check(actor: Actor, new: NewRole, own_id: str) -> Complaints:
     )
     complaints.add("name", taken_error(CustomRole, actor.organization_id, new.name, own_id, "role"))
     return complaints
+
+
+def _widened(actor: Actor, row: CustomRole, wanted: NewRole) -> str:
+    """Return why an actor can't add what a role would hold besides, for all who have it or are invited to it."""
+    before, after = (
+        bound_grant(CUSTOM, permissions, EVERYWHERE).permissions
+        for permissions in (row.permissions, wanted.permissions)
+    )
+    return grants_beyond(actor, (Grant(after - before),))
 
 
 def _target(verb: str, row: CustomRole) -> Target:

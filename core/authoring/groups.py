@@ -5,10 +5,11 @@ from datetime import datetime
 
 from core.authoring import bindings, versions
 from core.authoring.actor import Actor
+from core.authoring.delegation import grants_beyond
 from core.authoring.names import taken_error
 from core.authoring.record import Target, audited, change, snapshot
 from core.authoring.validation import Complaints, name_error, not_found
-from core.grants import GROUP
+from core.grants import GROUP, principal_grants
 from core.ids import new_id
 from core.models import Group, GroupMember, Member
 
@@ -76,6 +77,8 @@ def put_members(
         if there == wanted:
             return row
         _refuse_strangers(actor.organization_id, wanted - there)
+        if wanted - there:
+            _refuse_beyond(actor, row.id)
         gone = there - wanted
         if gone:
             has_gone = (GroupMember.group_id == row.id) & GroupMember.user_id.in_(gone)
@@ -161,6 +164,14 @@ def _refuse_strangers(organization_id: str, user_ids: Collection[str]) -> None:
     )
     complaints = Complaints()
     complaints.need(known.count() == len(user_ids), "members", "There is no such person.")
+    complaints.refuse_any()
+
+
+def _refuse_beyond(actor: Actor, group_id: str) -> None:
+    """Raise Refused when what a group was given is more than an actor may give by taking somebody in."""
+    given = principal_grants(actor.organization_id, GROUP, group_id)
+    complaints = Complaints()
+    complaints.add("members", grants_beyond(actor, given))
     complaints.refuse_any()
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from core.authoring import people, team_members, teams
 from core.authoring.actor import Actor
 from core.authoring.custom_roles import role_error
+from core.authoring.delegation import grants_beyond, role_beyond
 from core.authoring.departments import department_error
 from core.authoring.people import NewUser
 from core.authoring.record import Target, audited, change, snapshot
@@ -16,7 +17,7 @@ from core.fault import Fault, Refused
 from core.ids import new_id, new_token
 from core.models import Invitation, Member, User
 from core.secrets import Secret, peppered_hash, peppered_hashes
-from rules.permissions import ROLES, TEAM_ROLES
+from rules.permissions import ROLES, TEAM_ROLES, Place, organization_grant
 
 LIFETIME = timedelta(days=7)
 MOST_TEAMS = 50
@@ -57,7 +58,7 @@ def create(
     An earlier invitation of the same address stops working.
     """
     with change():
-        _check(actor.organization_id, new).refuse_any()
+        _check(actor, new).refuse_any()
         return _offered(actor, new, pepper, now)
 
 
@@ -73,7 +74,7 @@ def create_many(
     with change():
         complaints, seen = Complaints(), set[str]()
         for number, new in enumerate(wanted):
-            found = _check(actor.organization_id, new)
+            found = _check(actor, new)
             found.need(new.address not in seen, "email", "This address is in the list twice.")
             seen.add(new.address)
             for field, sentence in found.errors.items():
@@ -88,6 +89,8 @@ def renew(
     """Give an open invitation a fresh link; the one before stops working. Raises Refused."""
     with change():
         row = find_open(actor.organization_id, invitation_id)
+        # The link goes to whoever renews it.
+        _beyond(actor, row.role, live_teams(row)).refuse_any()
         before, token = snapshot(row), Secret(new_token())
         row.token_hash = peppered_hash(pepper, token.reveal())
         row.expires_at = now + LIFETIME
@@ -224,8 +227,8 @@ def _is_open() -> Any:
     return Invitation.accepted_at.is_null() & Invitation.cancelled_at.is_null()
 
 
-def _check(organization_id: str, new: NewInvitation) -> Complaints:
-    complaints = Complaints()
+def _check(actor: Actor, new: NewInvitation) -> Complaints:
+    complaints, organization_id = Complaints(), actor.organization_id
     complaints.add("email", email_error(new.address))
     complaints.add("name", name_error(new.name) if new.name.strip() else "")
     complaints.need(new.role in ROLES, "role", f"Choose one of {', '.join(ROLES)}.")
@@ -236,6 +239,18 @@ def _check(organization_id: str, new: NewInvitation) -> Complaints:
     complaints.need(len(new.teams) <= MOST_TEAMS, "teams", f"Choose at most {MOST_TEAMS} teams.")
     for place in new.teams[:MOST_TEAMS]:
         complaints.add("teams", _place_error(organization_id, place))
+    for field, sentence in _beyond(actor, new.role, new.teams[:MOST_TEAMS]).errors.items():
+        complaints.add(field, sentence)
+    return complaints
+
+
+def _beyond(actor: Actor, role: str, places: Sequence[TeamPlace]) -> Complaints:
+    """Complain about what an invitation would give beyond what the actor holds."""
+    complaints = Complaints()
+    complaints.add("role", grants_beyond(actor, (organization_grant(role),)))
+    for place in places:
+        beyond = role_beyond(actor, place.role, place.custom_role_id, Place(place.team_id))
+        complaints.add("teams", beyond)
     return complaints
 
 

@@ -17,7 +17,9 @@ LIFETIME = timedelta(hours=2)
 def create(actor: Actor, user_id: str, pepper: Secret, now: datetime) -> Secret:
     """Return the token of a fresh link for a member; an earlier one stops working. Raises Refused(NOT_FOUND)."""
     with change():
-        user, _ = people.find(actor.organization_id, user_id)
+        user, member = people.find(actor.organization_id, user_id)
+        if beyond := people.takeover_error(actor, member):
+            raise Refused(Fault.PERMISSION_DENIED, beyond)
         token = Secret(new_token())
         unused = (
             (OneTimeLink.kind == PASSWORD)

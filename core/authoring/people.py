@@ -6,6 +6,7 @@ from typing import Any
 
 from core.authoring import passwords, search_words, versions
 from core.authoring.actor import Actor
+from core.authoring.delegation import grants_beyond
 from core.authoring.departments import department_error
 from core.authoring.passwords import authenticate
 from core.authoring.personal import ensure_personal_project
@@ -17,10 +18,11 @@ from core.authoring.validation import (
     not_found,
     password_error,
 )
+from core.grants import person_grants
 from core.ids import new_id
 from core.models import Member, User
 from core.secrets import Secret
-from rules.permissions import ADMIN, ROLES
+from rules.permissions import ADMIN, ROLES, organization_grant
 
 __all__ = [
     "NewUser",
@@ -217,6 +219,15 @@ def record_of(user: User, member: Member) -> dict[str, Any]:
     return snapshot(user, hidden=("failed_sign_ins", "locked_until")) | place
 
 
+def takeover_error(actor: Actor, member: Member) -> str:
+    """Return why an actor may not have what lets them in as somebody else: who it is holds more than they do.
+
+    A workspace of one's own does not count; everybody has one.
+    """
+    held = person_grants(actor.organization_id, member.user_id, member.role)
+    return grants_beyond(actor, tuple(grant for grant in held if not grant.is_own))
+
+
 def _new(new: NewUser, email: str, password_hash: str | None, now: datetime) -> User:
     created: User = User.create(
         id=new_id("user", now),
@@ -260,6 +271,10 @@ def _check_change(
     if member.role == ADMIN and wanted.role != ADMIN and not member.disabled_at:
         is_spare = other_administrators(actor.organization_id, user.id) > 0
         complaints.need(is_spare, "role", "Someone must remain administrator.")
+    if wanted.role != member.role:
+        complaints.add("role", grants_beyond(actor, (organization_grant(wanted.role),)))
+    if email != user.email:
+        complaints.add("email", takeover_error(actor, member))
     complaints.add(
         "department",
         department_error(actor.organization_id, wanted.department_id, member.department_id),

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from core.authoring.actor import Actor
 from core.authoring.api_keys import USE_NOTED_EVERY
+from core.authoring.delegation import refuse_partial
 from core.authoring.record import Target, audited, change, snapshot
 from core.authoring.rehashing import rehashed
 from core.database import connection, transaction
@@ -17,6 +18,7 @@ _SHOWN_CHARACTERS = len(SCIM_TOKEN_PREFIX) + 6
 
 def mint(actor: Actor, pepper: Secret, now: datetime) -> Secret:
     """Return a fresh token, which can't be read again; the one before stops working at once."""
+    refuse_partial(actor, "a directory may put anybody into the groups that were given roles.")
     with change():
         revoke(actor, now)
         secret = Secret(new_scim_token())

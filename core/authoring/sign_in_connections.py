@@ -8,6 +8,7 @@ from typing import Any
 
 from core.authoring import versions
 from core.authoring.actor import Actor
+from core.authoring.delegation import refuse_partial
 from core.authoring.names import taken_error
 from core.authoring.record import Target, audited, change, snapshot
 from core.authoring.validation import Complaints, name_error, not_found, origin_of, url_error
@@ -19,6 +20,7 @@ from rules.permissions import ROLES
 
 MOST_DOMAINS = 50
 MOST_MAPPINGS = 200
+_WHY_ALL = "who sets up how people sign in may sign in as anybody."
 DEFAULT_SCOPES = "openid email profile"
 _DOMAIN = re.compile(r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}")
 
@@ -47,6 +49,7 @@ class NewConnection:
 
 def create(actor: Actor, new: NewConnection, sealer: Sealer, now: datetime) -> SignInConnection:
     """Create a connection. Raises Refused(VALIDATION_ERROR)."""
+    refuse_partial(actor, _WHY_ALL)
     with change():
         _check(actor, new, own_id="").refuse_any()
         row_id = new_id("sso", now)
@@ -73,6 +76,7 @@ def update(
     """Make a connection what is wanted. Raises Refused; CONFLICT when it is stale."""
     with change():
         row = find(actor.organization_id, connection_id)
+        refuse_partial(actor, _WHY_ALL)
         versions.hold(row, version, _target("updated", row))
         if not differences(row, wanted, sealer):
             return row

@@ -5,11 +5,12 @@ from datetime import datetime
 from core.authoring import teams
 from core.authoring.actor import Actor
 from core.authoring.custom_roles import role_error
+from core.authoring.delegation import role_beyond
 from core.authoring.record import Target, audited, change, snapshot
 from core.authoring.validation import Complaints, not_found
 from core.ids import new_id
 from core.models import Member, TeamMember
-from rules.permissions import TEAM_ROLES
+from rules.permissions import TEAM_ROLES, Place
 
 
 def put(
@@ -29,7 +30,9 @@ def put(
         )
         if row is not None and (row.role, row.custom_role_id) == (role, custom_role_id):
             return row
-        _check(actor.organization_id, user_id, role, custom_role_id or "").refuse_any()
+        complaints = _check(actor.organization_id, user_id, role, custom_role_id or "")
+        complaints.add("role", role_beyond(actor, role, custom_role_id, Place(team.id)))
+        complaints.refuse_any()
         before = None if row is None else snapshot(row)
         if row is None:
             row = TeamMember(

@@ -1,6 +1,6 @@
 """Who may act besides people who are members already: invitations, service accounts, API keys; and departments."""
 
-from peewee import IntegerField, TextField
+from peewee import BooleanField, IntegerField, TextField
 
 from core.database import Model
 from core.fields import JsonField, UtcField
@@ -74,6 +74,8 @@ class ApiKey(Model):
     display_prefix = TextField()
     permission_mode = TextField(default="all")
     scopes = JsonField(default=list)
+    is_bound = BooleanField(default=False)
+    """It was given roles of its own, and holds no more than is left of them: with none left, nothing."""
     created_by_id = TextField()
     created_at = UtcField()
     expires_at = UtcField(null=True)

@@ -13,7 +13,9 @@ from core.authoring import (
     groups,
     service_accounts,
 )
+from core.authoring.validation import invalid
 from core.models import ApiKey, CustomRole, Department, Group, RoleBinding, ServiceAccount
+from core.secrets import Secret
 from webapp.api.endpoint import Body, Call
 from webapp.api.resource import Permissions, Resource, out_of, routes_of
 from webapp.api.shared import GOVERNANCE, MANAGE, MANAGED
@@ -204,6 +206,20 @@ def enable_service_account(call: Call, service_account_id: str) -> None:
     service_accounts.set_enabled(call.actor, service_account_id, True, call.now)
 
 
+def refuse_outliving(call: Call, owner_id: str, expires_at: datetime | None) -> None:
+    """Raise Refused for a key with which a key's owner would have more time than the key that asks."""
+    if not call.viewer.api_key_id or owner_id != call.viewer.user_id:
+        return
+    end = ApiKey.get_by_id(call.viewer.api_key_id).expires_at
+    if end is not None and (expires_at is None or expires_at > end):
+        raise invalid({"expires_at": "A key that was made with a key ends with it at the latest."})
+
+
+def _make_key(call: Call, new: api_keys.NewApiKey) -> tuple[ApiKey, Secret]:
+    refuse_outliving(call, new.owner_id, new.expires_at)
+    return api_keys.create(call.actor, new, call.plane.settings.pepper, call.now)
+
+
 API_KEY_RESOURCE = Resource(
     noun="API key",
     root=f"{GOVERNANCE}/api-keys",
@@ -226,7 +242,7 @@ API_KEY_RESOURCE = Resource(
         "revoked_at": datetime,
     },
     find=api_keys.find,
-    make=lambda call, new: api_keys.create(call.actor, new, call.plane.settings.pepper, call.now),
+    make=_make_key,
 )
 API_KEY_OUT = out_of(API_KEY_RESOURCE)
 API_KEYS = routes_of(API_KEY_RESOURCE, API_KEY_OUT)

@@ -18,7 +18,7 @@ from rules.persona import choices_of
 from webapp import sessions
 from webapp.api.budgets import IncreaseOut, increase_out
 from webapp.api.endpoint import Body, Call, ListQuery, Page, Routes
-from webapp.api.identities import API_KEY_OUT, API_KEY_RESOURCE
+from webapp.api.identities import API_KEY_OUT, API_KEY_RESOURCE, refuse_outliving
 from webapp.api.paging import page_of
 from webapp.api.person_data import PersonData, data_of
 from webapp.api.resource import AwareMoment, told
@@ -148,7 +148,7 @@ def list_own_api_keys(call: Call, query: ListQuery) -> object:
 @OWN_API_KEYS.create("", OWN)
 def create_own_api_key(call: Call, body: OwnApiKey) -> MintedOwnApiKey:
     """Make an API key of one's own and tell its secret, once. A key makes none that outlives it."""
-    _refuse_outliving(call, body)
+    refuse_outliving(call, call.viewer.user_id, body.expires_at)
     new = api_keys.NewApiKey(
         body.name,
         USER,
@@ -169,14 +169,6 @@ def revoke_own_api_key(call: Call, api_key_id: str) -> None:
     if (row.owner_kind, row.owner_id) != (USER, call.viewer.user_id):
         raise not_found("API key")
     api_keys.revoke(call.actor, row.id, call.now)
-
-
-def _refuse_outliving(call: Call, body: OwnApiKey) -> None:
-    if not call.viewer.api_key_id:
-        return
-    end = ApiKey.get_by_id(call.viewer.api_key_id).expires_at
-    if end is not None and (body.expires_at is None or body.expires_at > end):
-        raise invalid({"expires_at": "A key that was made with a key ends with it at the latest."})
 
 
 class OwnKey(Body, kw_only=True):

@@ -47,7 +47,7 @@ def index() -> Response:
         ("Connection", "Domains", "State"),
         rows,
         "People sign in with a password. Connect your company's OpenID provider to end that.",
-        add=("New connection", f"{HERE}/new"),
+        add=("New connection", f"{HERE}/new") if viewer().may_everything() else None,
     )
     token = scim_tokens.current(viewer().organization_id)
     page = SettingsPage(
@@ -125,7 +125,7 @@ def _directory(token: ScimToken | None) -> Table:
         ("Token", "Made", "Last used"),
         rows,
         "No directory keeps people here. With a token it adds, changes and shuts out people by itself.",
-        add=("New token", f"{HERE}/directory-token"),
+        add=("New token", f"{HERE}/directory-token") if viewer().may_everything() else None,
     )
 
 
@@ -316,8 +316,9 @@ def _row(row: SignInConnection) -> Row:
         Cell(", ".join(row.domains) or "By invitation only", badges=forced),
         Cell(state[0], "badge", state[1]),
     )
+    edit = (Action("pencil", f"Edit {row.name}", f"{path}/edit"),)
     actions = (
-        Action("pencil", f"Edit {row.name}", f"{path}/edit"),
+        *(edit if viewer().may_everything() else ()),
         Action("rotate", f"Check {row.name}", post=f"{path}/check"),
         Action(
             "archive",
