@@ -18,7 +18,8 @@ from core.secrets import Sealer, Secret
 from proxy.limit_state import LimitState, Terms
 from proxy.rate_terms import rate_terms
 from proxy.transport.dial import Target
-from rules.privacy import IDLE, INPUT, OUTPUT, SYSTEM, Cleaner, from_json
+from rules.cleaning import IDLE, Cleaner
+from rules.privacy import INPUT, OUTPUT, SYSTEM, from_json
 from rules.windows import Window
 
 _PORTS = {"http": 80, "https": 443}

@@ -14,10 +14,11 @@ from core.fault import Refused
 from proxy.captured_messages import Exchange, Kept, Redact, kept
 from proxy.metrics import Metrics
 from proxy.spool import Spool
+from rules.cleaning import IDLE, Cleaner
 from rules.guardrails.matches import merged, redacted
 from rules.guardrails.personal_data import ALL_KINDS, find_personal_data
 from rules.guardrails.secret_patterns import find_secrets
-from rules.privacy import IDLE, INPUT, OUTPUT, SYSTEM, Cleaner
+from rules.privacy import INPUT, OUTPUT, SYSTEM
 
 LOG = logging.getLogger(__name__)
 MAX_MESSAGE_BYTES = 8 * 1024 * 1024

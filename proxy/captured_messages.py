@@ -31,7 +31,8 @@ from rules.captured_parts import (
     dropped_part,
     without_tools,
 )
-from rules.privacy import IDLE, INPUT, OUTPUT, SYSTEM, Cleaner
+from rules.cleaning import IDLE, Cleaner
+from rules.privacy import INPUT, OUTPUT, SYSTEM
 
 MAX_SIDE_BYTES = 32 * 1024
 """What is kept of the question, and of the answer."""

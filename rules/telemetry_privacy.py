@@ -13,8 +13,9 @@ from typing import Any
 
 import orjson
 
+from rules.cleaning import Cleaner
 from rules.globs import Globs
-from rules.privacy import INPUT, OUTPUT, PLACEHOLDER, SYSTEM, TOOL_CALLS, Cleaner, Privacy
+from rules.privacy import INPUT, OUTPUT, PLACEHOLDER, SYSTEM, TOOL_CALLS, Privacy
 from rules.telemetry_events import SOURCE_TYPE_LABEL, TelemetryRecord
 
 _CONTENT = {

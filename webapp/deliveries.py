@@ -20,7 +20,8 @@ from core.database import serialise_inbox, transaction
 from core.models import InboxRow, IngestionSource
 from core.otlp_encoding import JSON_TYPE, encoded
 from rules.activity_events import envelope_event_id
-from rules.privacy import Cleaner, Privacy
+from rules.cleaning import Cleaner
+from rules.privacy import Privacy
 from rules.telemetry_events import Origin, is_allowed
 from rules.telemetry_privacy import cleaned_body, cleaned_record
 from webapp.content_coding import CodingError, decoded

@@ -18,7 +18,8 @@ from proxy.pipeline.incoming import (
     THREAD_HEADER,
     TRACE_METADATA_HEADER,
 )
-from rules.privacy import INPUT, PLACEHOLDER, Cleaner
+from rules.cleaning import Cleaner
+from rules.privacy import INPUT, PLACEHOLDER
 
 _END_USER_CHARACTERS, _THREAD_CHARACTERS, _METADATA_BYTES = 256, 128, 4096
 _STOPS = 8

@@ -8,15 +8,14 @@ import pytest
 from core import otlp
 from core.otlp_encoding import JSON_TYPE, encoded
 from rules.captured_parts import without_hidden
+from rules.cleaning import IDLE, Cleaner
 from rules.patterns import BadPattern
 from rules.privacy import (
     CATEGORIES,
     FULL,
-    IDLE,
     PLACEHOLDER,
     STRIP_ALL,
     STRIP_IO,
-    Cleaner,
     Place,
     Privacy,
     Reader,
@@ -129,6 +128,31 @@ def test_personal_data_and_credentials_go_as_rules_say_and_credentials_by_themse
     )
     assert cleaner.text("127.0.0.1 v1.2.3.4 10.0.0.1") == "127.0.0.1 v1.2.3.4 10.0.0.1"
     assert cleaner.keeps_personal_data is (said.get("personal_data") == "keep")
+
+
+@pytest.mark.parametrize(
+    ("name", "goes"),
+    [
+        ("apiKey", True),
+        ("http.request.header.authorization", True),
+        ("X-Session-Token", True),
+        ("id_token", True),
+        ("gen_ai.valid_token", False),
+        ("max_tokens", False),
+        ("password_changed_at", False),
+    ],
+)
+def test_names_say_that_a_credential_stands_there(name: str, goes: bool) -> None:
+    cleaner = Cleaner(Privacy(), redacts_secrets=True)
+    assert (cleaner.value({name: "plain words"})[name] == PLACEHOLDER) is goes
+    assert cleaner.value({name: 7}) == {name: 7}
+
+
+def test_json_in_a_text_that_loses_nothing_stays_as_it_was_written() -> None:
+    cleaner = Cleaner(Privacy(), redacts_secrets=True)
+    text = '{"n": 123456789012345678901234567890,  "note": "plain"}'
+    assert cleaner.json_text(text) == text
+    assert TOKEN not in cleaner.json_text(f'{{"note": "{TOKEN}"}}')
 
 
 def test_the_narrowest_rule_decides_treatments_too_and_what_is_unknown_is_redacted() -> None:

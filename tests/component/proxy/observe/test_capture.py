@@ -8,7 +8,8 @@ import pytest
 import trio
 
 from proxy import capture
-from rules.privacy import MODES, NOTHING_DROPPED, PLACEHOLDER, Cleaner, Privacy
+from rules.cleaning import Cleaner
+from rules.privacy import MODES, NOTHING_DROPPED, PLACEHOLDER, Privacy
 from tests.component.proxy.pipeline.site import Site, chat, message, site
 
 pytestmark = pytest.mark.trio
