@@ -89,6 +89,7 @@ def is_disabled(organization_id: str, user_id: str) -> bool:
 def _end_access(actor: Actor, user: User, now: datetime) -> dict[str, object]:
     """End sessions and keys; return what ended, for the one line of the audit log that tells it all."""
     User.update(session_epoch=User.session_epoch + 1).where(User.id == user.id).execute()
+    people.end_password_links(user.id)
     keys = VirtualKey.select(VirtualKey.id).where(
         VirtualKey.organization_id == actor.organization_id,
         VirtualKey.principal_user_id == user.id,

@@ -4,13 +4,13 @@ from datetime import datetime, timedelta
 
 from core.authoring import people
 from core.authoring.actor import Actor
+from core.authoring.people import PASSWORD_LINK
 from core.authoring.record import Target, audited, change
 from core.fault import Fault, Refused
 from core.ids import new_id, new_token
 from core.models import Member, OneTimeLink, User
 from core.secrets import Secret, peppered_hash, peppered_hashes
 
-PASSWORD = "password"  # noqa: S105 - the kind of link
 LIFETIME = timedelta(hours=2)
 
 
@@ -21,15 +21,10 @@ def create(actor: Actor, user_id: str, pepper: Secret, now: datetime) -> Secret:
         if beyond := people.takeover_error(actor, member):
             raise Refused(Fault.PERMISSION_DENIED, beyond)
         token = Secret(new_token())
-        unused = (
-            (OneTimeLink.kind == PASSWORD)
-            & (OneTimeLink.user_id == user.id)
-            & OneTimeLink.used_at.is_null()
-        )
-        OneTimeLink.delete().where(unused).execute()  # type: ignore[misc]
+        people.end_password_links(user.id)
         OneTimeLink.create(
             id=new_id("link", now),
-            kind=PASSWORD,
+            kind=PASSWORD_LINK,
             organization_id=actor.organization_id,
             user_id=user.id,
             token_hash=peppered_hash(pepper, token.reveal()),
@@ -55,7 +50,7 @@ def opened(pepper: Secret, token: str, now: datetime) -> OneTimeLink:
     """Return the link that a token opens. Raises Refused(NOT_FOUND) for a used or late one."""
     link: OneTimeLink | None = OneTimeLink.get_or_none(
         OneTimeLink.token_hash.in_(peppered_hashes(pepper, token)),
-        OneTimeLink.kind == PASSWORD,
+        OneTimeLink.kind == PASSWORD_LINK,
         OneTimeLink.used_at.is_null(),
         OneTimeLink.expires_at > now,
     )
@@ -74,6 +69,6 @@ def spend(pepper: Secret, token: Secret, password: Secret, ip_address: str, now:
         link = opened(pepper, token.reveal(), now)
         user_id = str(link.user_id)
         actor = Actor(link.organization_id, user_id, "web", ip_address)
-        people.set_password(actor, user_id, password, now)
         OneTimeLink.update(used_at=now).where(OneTimeLink.id == link.id).execute()
+        people.set_password(actor, user_id, password, now)
         return User.get_by_id(user_id)

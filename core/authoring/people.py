@@ -20,21 +20,26 @@ from core.authoring.validation import (
 )
 from core.grants import person_grants
 from core.ids import new_id
-from core.models import Member, User
+from core.models import Member, OneTimeLink, User
 from core.secrets import Secret
 from rules.permissions import ADMIN, ROLES, organization_grant
 
+PASSWORD_LINK = "password"  # noqa: S105 - the kind of link
+
 __all__ = [
+    "PASSWORD_LINK",
     "NewUser",
     "Person",
     "authenticate",
     "change_person",
     "create",
+    "end_password_links",
     "find",
     "find_by_email",
     "record_of",
     "role_of",
     "set_password",
+    "takeover_error",
     "update",
 ]
 
@@ -128,6 +133,9 @@ def change_person(
             return user
         _check_change(actor, user, member, wanted, email).refuse_any()
         before = record_of(user, member)
+        if email != user.email:
+            # Whoever reads the mail of the address before must not be let in by what was sent there.
+            end_password_links(user.id)
         _put(user, person)
         search_words.note_person(actor.organization_id, user)
         _put(member, place | {"revision": member.revision + 1})
@@ -137,7 +145,7 @@ def change_person(
 
 
 def set_password(actor: Actor, user_id: str, password: Secret, now: datetime) -> None:
-    """Give a person a password, open a locked account and end all their sessions. Raises Refused."""
+    """Give a person a password, open a locked account, end all their sessions and links for another. Raises Refused."""
     complaints = Complaints()
     complaints.add("password", password_error(password.reveal()))
     complaints.refuse_any()
@@ -150,7 +158,19 @@ def set_password(actor: Actor, user_id: str, password: Secret, now: datetime) ->
             failed_sign_ins=0,
             locked_until=None,
         ).where(User.id == user.id).execute()
+        end_password_links(user.id)
         audited(actor, Target("user.password_set", "user", user.id), now)
+
+
+def end_password_links(user_id: str) -> None:
+    """End the links with which a person could choose a password and has not."""
+    with change():
+        is_open = (
+            (OneTimeLink.kind == PASSWORD_LINK)
+            & (OneTimeLink.user_id == user_id)
+            & OneTimeLink.used_at.is_null()
+        )
+        OneTimeLink.delete().where(is_open).execute()  # type: ignore[misc]
 
 
 def end_sessions(actor: Actor, user_id: str, now: datetime) -> None:

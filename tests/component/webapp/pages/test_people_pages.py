@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from core.authoring import people
 from core.authoring.virtual_keys import find_by_secret as key_by_secret
+from core.clock import utcnow
 from core.models import (
     ApiKey,
     AuditRow,
@@ -25,6 +27,7 @@ from core.models import (
     TeamMember,
     User,
 )
+from core.secrets import Secret
 from tests.component.webapp.pages.desk import DRAWER, TABLES, Desk, desk, error_of, shown
 from tests.component.webapp.pages.world import fixed_now, form_token
 
@@ -177,6 +180,24 @@ def test_a_link_for_a_new_password_works_once(ada: Desk) -> None:
     assert browser.get("/home").status_code == 303
     again = stranger.post("/password", data=form | {"password": "another new one"})
     assert again.status_code == 404
+
+
+def test_a_link_for_a_new_password_ends_with_what_makes_it_needless_or_dangerous(ada: Desk) -> None:
+    stranger, dan_id = ada.app.test_client(), dan().id
+    dans = f"{MEMBERS}/{dan_id}"
+
+    def link_after(work: Callable[[], object]) -> int:
+        link = shown(ada.post(f"{dans}/password-link", DRAWER))
+        work()
+        return stranger.get(link).status_code
+
+    person = {"name": "Dan", "email": "dan@acme.test", "role": "member", "department_id": ""}
+    assert link_after(lambda: ada.post(f"{dans}/edit", **person | {"name": "Daniel"})) == 200
+    # Who reads the mail of the address before would be in.
+    assert link_after(lambda: ada.post(f"{dans}/edit", **person | {"email": "d@acme.test"})) == 404
+    chosen = Secret("chosen in the meantime")
+    assert link_after(lambda: people.set_password(ada.actor, dan_id, chosen, utcnow())) == 404
+    assert link_after(lambda: ada.post(f"{dans}/disable")) == 404
 
 
 def test_teams_projects_and_departments_are_made_moved_and_archived(ada: Desk) -> None:
