@@ -17,7 +17,7 @@ class MailSettings(GatewaySettings):
         str,
         "",
         "host",
-        "The server that sends mail; unset, links are shown to administrators and nothing is sent.",
+        "The server that sends mail; unset, or without a public URL, links are shown to administrators and not sent.",
     )
     smtp_port: int = row(
         "LANGWATCH_SMTP_PORT", value.port, 587, "port", "The port of the mail server."

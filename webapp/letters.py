@@ -55,8 +55,12 @@ def link_to(path: str, token: Secret) -> str:
 
 
 def mails() -> bool:
-    """Say whether mail can be sent."""
-    return mail.is_configured(control_plane().settings)
+    """Say whether mail with a link can be sent: there is a mail server, and a public address to lead to.
+
+    Without one links lead to where the request says it was sent, which whoever asks for another's link chooses.
+    """
+    settings = control_plane().settings
+    return mail.is_configured(settings) and bool(settings.web_url)
 
 
 def mail_invitation(to: str, who: str, organization: str, link: str) -> bool:

@@ -39,9 +39,10 @@ from core.authoring.virtual_keys import NewVirtualKey
 from core.clock import utcnow
 from core.increase_links import Asking, link
 from core.mail import Letter, MailFailedError
+from core.models import OneTimeLink
 from core.settings import Settings, load
 from tests.component.core.authoring.acme import NOW
-from tests.component.webapp.app.site import form_token, sign_in, site
+from tests.component.webapp.app.site import csrf_of, form_token, sign_in, site
 
 LETTER = Letter("eve@acme.test", "Hello", "Grüße\n")
 
@@ -208,13 +209,14 @@ def test_a_protected_connection_is_checked_and_signed_in_to(
     assert len(box.letters) == 1
 
 
-def _site(tmp_path: Path, port: int):
+def _site(tmp_path: Path, port: int, *, is_public: bool = True):
+    public = {"LANGWATCH_PUBLIC_URL": "http://gov.acme.test"} if is_public else {}
     return site(
         tmp_path,
         LANGWATCH_SMTP_HOST="127.0.0.1",
         LANGWATCH_SMTP_PORT=str(port),
         LANGWATCH_SMTP_TLS="none",
-        LANGWATCH_PUBLIC_URL="http://gov.acme.test",
+        **public,
     )
 
 
@@ -262,6 +264,21 @@ def test_a_forgotten_password_is_answered_alike_and_mailed_to_members_alone(
     assert link and stranger.get(link[1]).status_code == 200
     same = [a.text.replace("mallory@acme.test", "X").replace("dan@acme.test", "X") for a in answers]
     assert same[0] == same[1]
+
+
+@pytest.mark.usefixtures("sqlite_db")
+def test_no_link_is_mailed_that_leads_where_a_stranger_says(
+    tmp_path: Path, postbox: tuple[Postbox, int]
+) -> None:
+    box, port = postbox
+    made = _site(tmp_path, port, is_public=False)
+    stranger, evil = made.app.test_client(), "http://evil.test"
+    # The sign-in page has a form whether mail can be sent or not.
+    token = csrf_of(stranger.get("/sign-in", base_url=evil))
+    form = {"csrf_token": token, "email": "dan@acme.test"}
+    answer = stranger.post("/forgot-password", data=form, base_url=evil)
+    assert answer.status_code == 200 and "administrator" in answer.text
+    assert OneTimeLink.select().count() == 0 and box.letters == []
 
 
 @pytest.mark.usefixtures("sqlite_db")
