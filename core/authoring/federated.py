@@ -82,6 +82,11 @@ def _linked(actor: Actor, connection: SignInConnection, vouched: Vouched, now: d
     invitation = invitations.open_for(connection.organization_id, email, now)
     if not is_ours and (is_member or invitation is None):
         raise _refused("Your e-mail address does not belong to this connection.")
+    if not is_ours and vouched.is_verified is None:
+        # For addresses of its own domains a provider need not say so; whose the others are it may not even know.
+        raise _refused(
+            "The provider does not say that it verified your e-mail address. Open the link of your invitation."
+        )
     if there is not None and is_member:
         user = there
     elif there is not None and offboarding.is_disabled(connection.organization_id, there.id):

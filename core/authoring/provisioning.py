@@ -11,8 +11,9 @@ from core.authoring.actor import Actor
 from core.authoring.people import NewUser, Person
 from core.authoring.record import change
 from core.fault import Fault, Refused
+from core.grants import person_grants
 from core.models import Department, Member, User
-from rules.permissions import MEMBER
+from rules.permissions import MEMBER, holds_somewhere
 
 SCIM = "scim"
 
@@ -50,7 +51,8 @@ def add(actor: Actor, wanted: Provisioned, now: datetime) -> tuple[User, Member]
 def put(actor: Actor, user_id: str, wanted: Provisioned, now: datetime) -> tuple[User, Member]:
     """Make a person what the directory has. Raises Refused(NOT_FOUND, VALIDATION_ERROR)."""
     with change():
-        _, member = people.find(actor.organization_id, user_id)
+        user, member = people.find(actor.organization_id, user_id)
+        _refuse_taking_over(actor, user, member, wanted)
         person = Person(
             wanted.name,
             member.role,
@@ -64,6 +66,18 @@ def put(actor: Actor, user_id: str, wanted: Provisioned, now: datetime) -> tuple
         else:
             offboarding.disable(actor, user_id, now)
         return people.find(actor.organization_id, user_id)
+
+
+def _refuse_taking_over(actor: Actor, user: User, member: Member, wanted: Provisioned) -> None:
+    """Raise Refused for a new address of whoever manages the organization: a link for a new password goes there."""
+    if wanted.email.strip().lower() == user.email:
+        return
+    held = person_grants(actor.organization_id, user.id, member.role)
+    if holds_somewhere(held, "organization:manage"):
+        raise Refused(
+            Fault.PERMISSION_DENIED,
+            "The address of somebody who manages the organization is changed there, not by a directory.",
+        )
 
 
 def provisioned(user: User, member: Member) -> Provisioned:

@@ -14,7 +14,7 @@ from core.authoring.record import Target, audited, change, snapshot
 from core.authoring.validation import Complaints, name_error, not_found, origin_of, url_error
 from core.database import connection
 from core.ids import new_id
-from core.models import SignInConnection
+from core.models import ExternalIdentity, SignInConnection
 from core.secrets import Sealer, Secret
 from rules.permissions import ROLES
 
@@ -88,7 +88,7 @@ def update(
             is_safe, "client_secret", "Enter the secret again, since the issuer changes."
         )
         complaints.refuse_any()
-        before = snapshot(row)
+        before, issuer = snapshot(row), row.issuer
         for field, value in _columns(wanted).items():
             setattr(row, field, value)
         if wanted.client_secret is not None:
@@ -96,6 +96,10 @@ def update(
         row.revision += 1
         row.updated_at = now
         row.save()
+        if row.issuer != issuer:
+            # Another provider may call somebody else what the one before called this person.
+            known = ExternalIdentity.connection_id == row.id
+            ExternalIdentity.delete().where(known).execute()  # type: ignore[misc]
         audited(actor, _target("updated", row), now, before, snapshot(row))
     return row
 

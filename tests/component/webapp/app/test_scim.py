@@ -157,6 +157,10 @@ def test_patches_as_directories_send_them(directory: Directory) -> None:
         ).status_code
         == 400
     )
+    ada = User.get(User.email == "ada@acme.test").id
+    moved = {"op": "replace", "value": {"userName": "mine@evil.test"}}
+    assert directory.patch(f"/Users/{ada}", moved).status_code == 403
+    assert User.get_by_id(ada).email == "ada@acme.test"
     taken = directory.patch(path, {"op": "replace", "path": "userName", "value": "ada@acme.test"})
     assert taken.status_code == 400 and "already" in taken.json["detail"]
     assert directory.patch("/Users/none", {"op": "remove", "path": "name"}).status_code == 404

@@ -164,6 +164,11 @@ def test_an_address_that_is_not_verified_or_not_the_companys_is_refused(
     pepper = company.made.app.extensions["control_plane"].settings.pepper
     offer = invitations.NewInvitation("olga@other.test", "external")
     invitations.create(company.made.org.actor, offer, pepper, utcnow())
+    olgas = {"email": "olga@other.test", "name": "Olga", "groups": ["AI admins"]}
+    provider.change(olga=olgas)
+    _, answer = company.sign_in("olga")
+    provider.change(olga=olgas | {"email_verified": True})
+    assert answer.status_code == 403 and "does not say that it verified" in answer.text
     client, answer = company.sign_in("olga")
     assert answer.status_code == 303
     olga = User.get(User.email == "olga@other.test")
@@ -266,6 +271,22 @@ def test_a_connection_is_checked_when_it_is_made(tmp_path: Path, provider: OpenI
     with pytest.raises(Refused) as caught:
         sign_in_connections.create(actor, second, sealer, utcnow())
     assert "vouches for acme.test" in str(caught.value.facts)
+
+
+def test_another_provider_means_nobody_by_the_names_of_the_one_before(
+    tmp_path: Path, provider: OpenIdProvider
+) -> None:
+    company = connected(tmp_path, provider)
+    company.sign_in("eve")
+    actor, sealer = company.made.org.actor, company.made.app.extensions["control_plane"].sealer
+    wanted = NewConnection(
+        "Acme login", "https://other.test", CLIENT_ID, Secret("new"), domains=("acme.test",)
+    )
+    renamed = replace(wanted, issuer=provider.issuer, name="Login", is_operator_address=True)
+    sign_in_connections.update(actor, company.row.id, renamed, sealer, utcnow())
+    assert ExternalIdentity.select().count() == 1
+    sign_in_connections.update(actor, company.row.id, wanted, sealer, utcnow())
+    assert ExternalIdentity.select().count() == 0
 
 
 def test_an_issuer_on_a_private_network_is_an_operators_to_choose(
