@@ -19,6 +19,7 @@ from core.ids import new_id, new_virtual_key
 from core.models import Member, Project, Provider, VirtualKey
 from core.secrets import Secret, lookup_hash, lookup_key, peppered_hash, peppered_hashes
 from rules.keys import display_prefix, is_virtual_key
+from rules.permissions import Place, holds
 
 ROTATION_GRACE = timedelta(hours=24)
 TAGS = 32
@@ -51,6 +52,7 @@ def create(
     """
     with change():
         complaints = _check(actor.organization_id, new, now, own_id="")
+        complaints.add("config.guardrails", _attaching_error(actor, {}, new, complaints))
         secret, hashed = _usable(secret, pepper, now, complaints)
         complaints.refuse_any()
         row = VirtualKey.create(
@@ -93,6 +95,7 @@ def update(
         complaints.need(
             same_home, "project", "A key keeps its project and principal; make another."
         )
+        complaints.add("config.guardrails", _attaching_error(actor, row.config, wanted, complaints))
         complaints.refuse_any()
         return _changed(actor, row, ChangeKind.VK_CONFIG_UPDATED, now, **_columns(wanted))
 
@@ -295,6 +298,26 @@ def _check(organization_id: str, new: NewVirtualKey, now: datetime, own_id: str)
         complaints.add(field, error())
     key_config.complain(organization_id, new.config or {}, complaints)
     return complaints
+
+
+def _attaching_error(
+    actor: Actor, stored: Mapping[str, Any], new: NewVirtualKey, complaints: Complaints
+) -> str:
+    """Return why an actor can't put guardrails on a key or take them off: each is a permission of its own."""
+    if actor.grants is None or new.config is None or complaints.errors:
+        return ""
+    before, after = _attached(stored), _attached(key_config.canonical(new.config))
+    place = Place(Project.get_by_id(new.project_id).team_id, new.project_id)
+    for verb, changed in (("attach", after - before), ("detach", before - after)):
+        permission = f"gatewayGuardrails:{verb}"
+        if changed and not holds(actor.grants, permission, place):
+            return f"This needs the permission {permission} in that project."
+    return ""
+
+
+def _attached(config: Mapping[str, Any]) -> set[tuple[str, str]]:
+    found = config.get("guardrails", {})
+    return {(direction, each) for direction, ids in found.items() for each in ids}
 
 
 def _tags_error(tags: tuple[str, ...]) -> str:

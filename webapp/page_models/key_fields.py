@@ -316,7 +316,8 @@ def _config(
         "routing_policy_id": values.get("routing_policy_id") or None,
         "fallback": {**stored.get("fallback", {}), "max_attempts": attempts},
         "cache": {"mode": values.get("cache_mode") or None, "responses": _kept(values, errors)},
-        "guardrails": guardrails or None,
+        # Who may not choose them has no control for them.
+        "guardrails": (guardrails or None) if "guardrails" in values else stored.get("guardrails"),
         "capture": values.get("capture") or None,
         "policy_rules": rules or None,
     }

@@ -137,7 +137,7 @@ def _form(values: dict[str, Any], row: VirtualKey | None = None, version: str = 
     choices = KeyChoices(
         () if row else queries.project_choices(who, CREATE),
         queries.provider_choices(who.organization_id),
-        queries.guardrail_choices(who.organization_id),
+        queries.guardrail_choices(who.organization_id) if _may_attach(row) else (),
         queries.policy_choices(who.organization_id),
         who.may_somewhere(capture.RAW_PERMISSION),
     )
@@ -156,6 +156,15 @@ def _form(values: dict[str, Any], row: VirtualKey | None = None, version: str = 
         trail=row.name if row else "Virtual keys",
     )
     return KeyForm(form, fields, f"{here}/providers")
+
+
+def _may_attach(row: VirtualKey | None) -> bool:
+    """Say whether the viewer may put guardrails on a key or take them off; on a new one, anywhere."""
+    may = [f"gatewayGuardrails:{verb}" for verb in ("attach", "detach")]
+    if row is None:
+        return viewer().may_somewhere(may[0])
+    place = virtual_key_place(row.organization_id, {"key_id": row.id})
+    return any(viewer().may(each, place) for each in may)
 
 
 def _typed_form(row: VirtualKey | None) -> KeyForm:

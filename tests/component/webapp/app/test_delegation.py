@@ -17,23 +17,27 @@ from core.authoring import (
     bindings,
     custom_roles,
     groups,
+    guardrails,
     invitations,
     people,
     service_accounts,
     team_members,
     teams,
+    virtual_keys,
 )
 from core.authoring.api_keys import NewApiKey
 from core.authoring.bindings import NewBinding
 from core.authoring.custom_roles import NewRole
+from core.authoring.guardrails import NewGuardrail
 from core.authoring.invitations import NewInvitation
 from core.authoring.passwords import hashed
 from core.authoring.people import NewUser
 from core.authoring.service_accounts import NewServiceAccount
+from core.authoring.virtual_keys import NewVirtualKey
 from core.clock import utcnow
 from core.database import connection
 from core.models import ApiKey, Invitation, Member, OneTimeLink, RoleBinding, TeamMember, User
-from tests.component.webapp.app.site import PASSWORD, Site, form_token, sign_in, site
+from tests.component.webapp.app.site import PASSWORD, Site, csrf_of, form_token, sign_in, site
 
 pytestmark = pytest.mark.usefixtures("sqlite_db")
 HERE = "/api/governance"
@@ -46,17 +50,18 @@ class Program:
 
     client: FlaskClient
     secret: str
+    root: str = HERE
 
     def __call__(self, method: str, path: str, body: Any = None) -> TestResponse:
         headers = {"Authorization": f"Bearer {self.secret}"}
-        return self.client.open(f"{HERE}{path}", method=method, json=body, headers=headers)
+        return self.client.open(f"{self.root}{path}", method=method, json=body, headers=headers)
 
 
-def program(made: Site, owner_id: str, kind: str = "user", **more: Any) -> Program:
-    new = NewApiKey(f"key of {owner_id}", kind, owner_id, **more)
+def program(made: Site, owner_id: str, root: str = HERE, **more: Any) -> Program:
+    new = NewApiKey(f"key of {owner_id}", "user", owner_id, **more)
     pepper = made.app.extensions["control_plane"].settings.pepper
     _, secret = api_keys.create(made.org.actor, new, pepper, utcnow())
-    return Program(made.app.test_client(), secret.reveal())
+    return Program(made.app.test_client(), secret.reveal(), root)
 
 
 def clerk_of(made: Site) -> str:
@@ -211,3 +216,41 @@ def test_a_key_that_was_held_to_a_place_is_held_to_nothing_more_when_the_place_g
     bindings.delete(actor, only.id, now)
     assert ask("GET", "/members").status_code == 403
     assert ask("GET", f"/projects/{org.project.id}").status_code == 403
+
+
+def test_guardrails_are_put_on_keys_and_taken_off_by_those_who_may(made: Site) -> None:
+    org, actor, now = made.org, made.org.actor, utcnow()
+    state = made.app.extensions["control_plane"]
+    team_members.put(actor, org.team.id, made.member.id, "member", now)
+    guard = guardrails.create(
+        actor,
+        NewGuardrail(
+            "No secrets", "organization", actor.organization_id, "secrets", {}, ("request",)
+        ),
+        state.sealer,
+        now,
+    )
+    on_it = {"guardrails": {"request": [guard.id]}}
+    new = NewVirtualKey("ci", org.project.id, (org.openai.id,), config=on_it)
+    key, _ = virtual_keys.create(actor, new, state.settings.pepper, now)
+    ask = program(made, made.member.id, root="/api/gateway/v1")
+    path = f"/virtual-keys/{key.id}"
+    off = ask("PATCH", path, {"config": {}})
+    assert off.status_code == 422 and "gatewayGuardrails:detach" in off.text
+    both = on_it | {"rate_limits": {"rpm": 5}}
+    assert ask("PATCH", path, {"config": both}).status_code == 200
+    body = {"name": "own", "project_id": org.project.id, "provider_ids": [org.openai.id]}
+    refused = ask("POST", "/virtual-keys", body | {"config": on_it})
+    assert refused.status_code == 422 and "gatewayGuardrails:attach" in refused.text
+    assert ask("POST", "/virtual-keys", body).status_code == 201
+    # The form has no control for them then, and keeps what is there.
+    page = sign_in(made.app, made.member.email)
+    form = page.get(f"/settings/virtual-keys/{key.id}/edit")
+    assert form.status_code == 200 and "No secrets" not in form.text
+    typed = {"name": "ci", "expires": "keep", "provider_1": org.openai.id, "version": ""}
+    token = {"csrf_token": csrf_of(form)}
+    answer = page.post(f"/settings/virtual-keys/{key.id}/edit", data=typed | token)
+    assert answer.status_code == 303, answer.text
+    assert virtual_keys.find(actor.organization_id, key.id).config == on_it
+    admin = program(made, org.ada.id, root="/api/gateway/v1")
+    assert admin("PATCH", path, {"config": {}}).status_code == 200
