@@ -9,6 +9,7 @@ from typing import IO, Any
 
 import orjson
 
+from core.authoring import people
 from core.authoring.record import snapshot
 from core.database import connection
 from core.grants import USER
@@ -38,31 +39,45 @@ Line = dict[str, Any]
 
 
 def write_zip(
-    file: IO[bytes], lake: LakeReader, organization_id: str, user: User, now: datetime
+    file: IO[bytes],
+    lake: LakeReader,
+    organization_id: str,
+    user: User,
+    now: datetime,
+    *,
+    by_name: bool = True,
 ) -> dict[str, int]:
-    """Write the zip; return how many lines there are of each kind."""
+    """Write the zip; return how many lines there are of each kind. ``by_name`` is as in ``lines``."""
     counts: dict[str, int] = {}
     stamp = (now.year, now.month, now.day, now.hour, now.minute, now.second)
     info = zipfile.ZipInfo(FILE, stamp)
     info.compress_type = zipfile.ZIP_DEFLATED
     with zipfile.ZipFile(file, "w") as archive, archive.open(info, "w") as out:
-        for line in lines(lake, organization_id, user):
+        for line in lines(lake, organization_id, user, by_name=by_name):
             counts[line["kind"]] = counts.get(line["kind"], 0) + 1
             out.write(orjson.dumps(line, default=str, option=orjson.OPT_APPEND_NEWLINE))
     return counts
 
 
-def lines(lake: LakeReader, organization_id: str, user: User) -> Iterator[Line]:
-    """Return every row about a person, each with its ``kind``; passwords, hashes and sealed texts are left out."""
+def lines(
+    lake: LakeReader, organization_id: str, user: User, *, by_name: bool = True
+) -> Iterator[Line]:
+    """Return every row about a person, each with its ``kind``; passwords, hashes and sealed texts are left out.
+
+    Some sources know people by their names. Those events are theirs where nobody else is called so, and not for
+    people who ask about themselves, since they choose what they are called.
+    """
     with connection():
         for kind, query in _queries(organization_id, user):
             for row in query.iterator():
                 yield {"kind": kind, **snapshot(row, _HIDDEN)}
+    with connection():
+        name = people.name_alone(organization_id, user) if by_name else ""
     names = {
         "organization_id": organization_id,
         "user_id": user.id,
         "email": user.email.lower(),
-        "full_name": user.name.lower(),
+        "full_name": name or user.email.lower(),
     }
     columns = [row[0] for row in lake.rows("event_columns")]
     for values in lake.rows("events_of_person", **names):

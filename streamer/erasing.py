@@ -48,7 +48,7 @@ def _clear_lake(writer: LakeWriter, row: Erasure) -> int:
         "organization_id": row.organization_id,
         "user_id": row.user_id,
         "email": row.email.lower(),
-        "full_name": row.name.lower(),
+        "full_name": (row.name or row.email).lower(),
         "pseudonym": row.pseudonym,
     }
     same = ("organization_id", "pseudonym")

@@ -64,7 +64,7 @@ def erase(actor: Actor, user_id: str, reason: str, pepper: Secret, now: datetime
             user_id=user.id,
             pseudonym=pseudonym_of(user.id),
             email=user.email,
-            name=user.name,
+            name=people.name_alone(actor.organization_id, user),
             address_hash=peppered_hash(pepper, user.email),
             requested_by_id=actor.actor_id,
             requested_at=now,

@@ -36,6 +36,7 @@ __all__ = [
     "end_password_links",
     "find",
     "find_by_email",
+    "name_alone",
     "record_of",
     "role_of",
     "set_password",
@@ -207,6 +208,18 @@ def find_anyone(organization_id: str, email: str) -> User | None:
         Member.organization_id == organization_id, Member.user_id == user.id
     )
     return user if place.exists() else None
+
+
+def name_alone(organization_id: str, user: User) -> str:
+    """Return a person's name in lower case where it can mean nobody else, or an empty string.
+
+    Everybody chooses their own name, so one that is an address or another member's is no sign of whose something is.
+    """
+    name = user.name.strip().lower()
+    rows = User.select(User.name).join(Member, on=(Member.user_id == User.id))
+    others = rows.where(Member.organization_id == organization_id, User.id != user.id)
+    is_shared = "@" in name or any(row.name.strip().lower() == name for row in others)
+    return "" if is_shared else name
 
 
 def role_of(organization_id: str, user_id: str) -> str:

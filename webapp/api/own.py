@@ -92,7 +92,7 @@ def end_own_sessions(call: Call) -> None:
 def export_own_data(call: Call) -> PersonData:
     """Export everything that is stored about oneself."""
     user, _ = people.find(call.organization_id, call.viewer.user_id)
-    return data_of(call, user)
+    return data_of(call, user, by_name=False)
 
 
 def _account(call: Call) -> Account:

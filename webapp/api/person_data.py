@@ -56,7 +56,7 @@ PERSON_DATA = Routes("Members", f"{GOVERNANCE}/members")
 def export_member_data(call: Call, user_id: str) -> PersonData:
     """Export everything that is stored about a person; each export stands in the audit log."""
     user, _ = people.find(call.organization_id, user_id)
-    return data_of(call, user)
+    return data_of(call, user, by_name=True)
 
 
 @PERSON_DATA.post("/<user_id>/erase", MANAGE)
@@ -77,9 +77,9 @@ def create_password_link(call: Call, user_id: str) -> PasswordLink:
     return PasswordLink(link=letters.link_to("/password", token))
 
 
-def data_of(call: Call, user: User) -> PersonData:
+def data_of(call: Call, user: User, *, by_name: bool) -> PersonData:
     """Return everything that is stored about a person, and write down that it was handed out."""
-    rows = [*person_export.lines(call.plane.lake, call.organization_id, user)]
+    rows = [*person_export.lines(call.plane.lake, call.organization_id, user, by_name=by_name)]
     counts = dict(Counter(row["kind"] for row in rows))
     exported(call.actor, user.id, counts, call.now)
     return PersonData(user_id=user.id, counts=counts, rows=rows)

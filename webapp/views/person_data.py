@@ -67,7 +67,7 @@ def show(user_id: str) -> Response:
 def export(user_id: str) -> Response:
     """Answer with everything that is stored about a member."""
     user, _ = people.find(viewer().organization_id, user_id)
-    return _file(user)
+    return _file(user, by_name=True)
 
 
 @blueprint.get(OWN_FILE)
@@ -75,7 +75,7 @@ def export(user_id: str) -> Response:
 def export_own() -> Response:
     """Answer with everything that is stored about whoever asks."""
     user, _ = people.find(viewer().organization_id, viewer().user_id)
-    return _file(user)
+    return _file(user, by_name=False)
 
 
 @blueprint.get(f"{MEMBERS}/<user_id>/erase")
@@ -104,9 +104,11 @@ def erase(user_id: str) -> Response:
     return save(replace(form, values=values), work, "person_data.show", said, user_id=user.id)
 
 
-def _file(user: User) -> Response:
+def _file(user: User, *, by_name: bool) -> Response:
     who, now, buffer = viewer(), utcnow(), io.BytesIO()
-    counts = person_export.write_zip(buffer, control_plane().lake, who.organization_id, user, now)
+    counts = person_export.write_zip(
+        buffer, control_plane().lake, who.organization_id, user, now, by_name=by_name
+    )
     exported(who.actor(), user.id, counts, now)
     headers = {"Content-Disposition": f'attachment; filename="person-{now:%Y-%m-%d}.zip"'}
     return Response(buffer.getvalue(), mimetype="application/zip", headers=headers)
