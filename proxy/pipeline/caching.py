@@ -77,6 +77,8 @@ def find_answer(gateway: Gateway, call: Call) -> None:
     ttl_seconds = call.checks.response_ttl_seconds
     if not ttl_seconds or call.cache_mode is _DISABLED or call.dialect.read_form is not None:
         return
+    if not call.takes_kept:
+        return
     call.answer_key = key = _key(call)
     kept = gateway.answers.find(key, gateway.now_s())
     if kept is not None:

@@ -111,6 +111,8 @@ class Call(msgspec.Struct, eq=False):
     """What stands between the meter and the client, in order; none where bytes pass as they are."""
     cache_mode: CacheMode = CacheMode.RESPECT
     """What became of the markers of the provider's prompt cache."""
+    takes_kept: bool = True
+    """A kept answer may serve it; not on a WebSocket, where each question goes to whoever has the ones before."""
     answer_key: Hashable | None = None
     """Under what the answer is kept, where a key has answers given again."""
     is_replayed: bool = False

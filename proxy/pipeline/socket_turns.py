@@ -91,6 +91,8 @@ class Turns:
         """What judges the answer of the turn under way."""
         self._watch: Watch | None = None
         """What notes who made the sealed parts of that answer."""
+        self._has_cancelled = False
+        """The client has asked the provider to break the turn under way off."""
         self._patience = trio.CancelScope()
         """Around the wait for the provider; its deadline is the turn's."""
 
@@ -132,6 +134,7 @@ class Turns:
                 Refused(Fault.BAD_REQUEST, "The answer before this one is still under way.")
             )
         elif kind == CANCEL and self._upstream is not None and self._call is not None:
+            self._has_cancelled = True
             await self._upstream.send(message)
         elif kind != _SEEN:
             # What we can't account for goes to no provider.
@@ -141,7 +144,8 @@ class Turns:
         gateway = self._gateway
         identity = gateway.identities.mint(self._incoming.trace)
         call = self._call = new_call(self._scope, _send_nothing, self._route, identity)
-        call.incoming, call.body = self._incoming, message
+        call.incoming, call.body, call.takes_kept = self._incoming, message, False
+        self._has_cancelled = False
         gateway.metrics.in_flight += 1
         try:
             await self._decide(call)
@@ -214,9 +218,7 @@ class Turns:
     async def _event(self, event: bytes) -> None:
         call = self._call
         if call is None or call.meter is None:
-            if self._guard is None:
-                # Between two turns; what guardrails look at does not pass unseen.
-                await self._client.send(event)
+            await self._between(event)
             return
         reading = call.meter.reading
         now = time.monotonic()
@@ -245,11 +247,38 @@ class Turns:
         idle_seconds = self._gateway.settings.between_bytes_seconds
         self._patience.deadline = trio.current_time() + idle_seconds
         if is_last and self._call is call:
-            if reading.error_code:
-                call.end(Outcome.FAILED, reading.error_code)
-            else:
-                call.end(Outcome.COMPLETED)
-            self._finish(None)
+            await self._end(call, reading)
+
+    async def _end(self, call: Call, reading: Reading) -> None:
+        """Book the turn whose last event has been passed on."""
+        if not reading.error_code:
+            call.end(Outcome.COMPLETED)
+        elif self._has_cancelled and not reading.is_terminal:
+            # The error may be the answer to the client's own word, and the provider still at work.
+            call.end(Outcome.CANCELLED, reading.error_code)
+        else:
+            call.end(Outcome.FAILED, reading.error_code)
+        self._finish(None)
+        if call.outcome is Outcome.CANCELLED:
+            await self._drop("the answer was broken off")
+
+    async def _between(self, event: bytes) -> None:
+        """Pass on what the provider says between two turns, unless it is an answer, which nobody would count."""
+        try:
+            kind = msgspec.json.decode(event, type=_Asked).type
+        except UNREADABLE:
+            kind = ""
+        if kind.startswith("response."):
+            await self._drop("an answer came that nobody waits for")
+        elif self._guard is None:
+            # What guardrails look at does not pass unseen.
+            await self._client.send(event)
+
+    async def _drop(self, why: str) -> None:
+        """End the connection on both sides: what the provider still says is unheard."""
+        if self._upstream is not None:
+            self._upstream.abort()
+        await self._client.close(POLICY, why)
 
     async def _show(self, call: Call, event: bytes) -> None:
         if call.capture is not None:
@@ -260,7 +289,7 @@ class Turns:
         await self._client.send(event)
 
     async def _cut(self, refused: Refused) -> None:
-        """End a turn whose answer must not go on, and the connection: what the provider still says is unheard."""
+        """End a turn whose answer must not go on, and the connection."""
         if self._upstream is not None:
             self._upstream.abort()
         self._finish(refused)

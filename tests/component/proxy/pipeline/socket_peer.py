@@ -50,6 +50,9 @@ class SocketPeer:
         }
         answer = {"id": f"resp_{number}", "object": "response", "model": asked.get("model")}
         answer |= {"status": "in_progress", "output": []}
+        if wrong == "error-first":
+            self._say(connection, {"type": "error", "error": {"code": "odd"}})
+            self._say(connection, {"type": "rate_limits.updated"})
         self._say(
             connection, {"type": "response.created", "sequence_number": 0, "response": answer}
         )
@@ -58,6 +61,10 @@ class SocketPeer:
         if wrong == "close":
             connection.close(1011, "broken")
             return
+        if wrong == "cancel":
+            # A client's word about another answer: refused, and the one under way goes on.
+            connection.recv(timeout=5)
+            self._say(connection, {"type": "error", "error": {"code": "no_such_response"}})
         if wrong == "error":
             error = {"code": "previous_response_not_found", "message": "gone", "param": "x"}
             self._say(connection, {"type": "error", "status": 400, "error": error})
