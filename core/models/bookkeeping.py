@@ -95,6 +95,7 @@ class Settlement(msgspec.Struct, forbid_unknown_fields=False):
     facts: dict[str, Any] | None = None
 
 
+_MOST_STORED = 2**63 - 1
 OUTCOMES = frozenset({"completed", "cancelled", "truncated", "failed", "refused", "unsettled"})
 
 
@@ -164,8 +165,10 @@ def _settlement(command: dict[str, Any]) -> Settlement:
     settlement = msgspec.convert(command.get("payload"), Settlement)
     counts = [getattr(settlement, c) for c in _SETTLED_COLUMNS if c.endswith("_tokens")]
     counts += [amount for _, _, amount in settlement.rates]
-    if settlement.outcome not in OUTCOMES or min(*counts, settlement.cost_nanousd) < 0:
-        raise ValueError("unknown outcome or negative count")
+    counts.append(settlement.cost_nanousd)
+    if settlement.outcome not in OUTCOMES or min(counts) < 0 or max(counts) > _MOST_STORED:
+        # One that can't be stored would be sent again for ever, and all that come after it with it.
+        raise ValueError("unknown outcome, or a count that can't be stored")
     return settlement
 
 

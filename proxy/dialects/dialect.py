@@ -111,7 +111,8 @@ class Dialect:
     """How the usage is called where it stands near the end of an answer too long to be kept."""
 
 
-_LEAST_ABSURD = 1 << 53
+_LEAST_ABSURD = 1 << 31
+"""More tokens than a call can have; what they cost still fits where money is kept."""
 
 
 def token_count(value: object) -> int | None:

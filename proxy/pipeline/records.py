@@ -167,7 +167,11 @@ def _admission(gateway: Gateway, call: Call, hold: Hold | None) -> bytes:
 
 
 def _bounded(usage: dict[str, Any]) -> msgspec.Raw | None:
-    encoded = _encode(usage)
+    try:
+        encoded = _encode(usage)
+    except (OverflowError, RecursionError):
+        # Numbers of no machine, or objects within objects: the provider's own, and no reason to book nothing.
+        return None
     return msgspec.Raw(encoded) if len(encoded) <= _MAX_USAGE_BYTES else None
 
 

@@ -14,6 +14,8 @@ from rules.rates import Amounts
 from rules.usage import Usage
 
 _COMPLETED = Outcome.COMPLETED
+_MOST_SECONDS = 10_000_000
+"""More sound than fits into a request; a longer one was not measured."""
 
 
 def settle(gateway: Gateway, call: Call) -> None:
@@ -86,7 +88,11 @@ def _by_the_piece(call: Call, price: Price) -> Settled:
     pieces, is_estimated = call.estimate.input_tokens, price.unit != CHARACTERS
     told = None if call.meter is None else call.meter.reading.usage
     seconds = (told or {}).get("seconds")
-    if price.unit == SECONDS and isinstance(seconds, (int, float)) and seconds >= 0:
+    if (
+        price.unit == SECONDS
+        and isinstance(seconds, (int, float))
+        and 0 <= seconds <= _MOST_SECONDS
+    ):
         pieces, is_estimated = math.ceil(seconds), False
     call.note("units", {price.unit: pieces})
     cost = cost_nanousd(Usage(input_tokens=pieces), price)

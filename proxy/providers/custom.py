@@ -46,7 +46,10 @@ def _xais(usage: dict[str, Any]) -> int | None:
 def _nanousd(amount: object, nanousd_each: float) -> int | None:
     if isinstance(amount, bool) or not isinstance(amount, int | float):
         return None
-    cost = amount * nanousd_each
+    try:
+        cost = amount * nanousd_each
+    except OverflowError:
+        return None
     return math.ceil(round(cost, 3)) if 0 <= cost <= _MOST_USD * NANOUSD_PER_USD else None
 
 

@@ -145,9 +145,10 @@ def test_a_refused_call_brings_its_own_admission(budget):
 
 def test_bad_commands_are_named_and_the_rest_is_booked(budget):
     bad = [{"command": "drop"}, admit(call_id=7), settle(cost_nanousd=-1), settle(outcome="fine")]
+    bad += [settle(cost_nanousd=2**63), settle(output_tokens=2**63)]
     answer = record([*bad, admit(), settle(), settle("req_unknown")], NOW)
     assert [(r.index, r.code) for r in answer.rejected] == [
-        *((i, "invalid_payload") for i in range(4)),
+        *((i, "invalid_payload") for i in range(6)),
         (6, "admission_missing"),
     ]
     assert answer.accepted == 2 and len(ledger()) == 1
