@@ -15,11 +15,12 @@ from typing import Any, NamedTuple
 import msgspec
 import re2
 
+from rules.policy_urls import addresses
+
 TOOLS, MCP, URLS, MODELS = "tools", "mcp", "urls", "models"
 DIMENSIONS = (TOOLS, MCP, URLS, MODELS)
 STORED_PROMPT, CACHED_CONTENT = "stored_prompt", "cached_content"
 """What tools are called that stand in a prompt or a context kept by the provider, where nobody here sees them."""
-_MIN_URL_CHARACTERS = 9
 _MAX_NESTING = 8
 
 
@@ -44,11 +45,14 @@ class _Places(msgspec.Struct, gc=False):
     mcps: msgspec.Raw = msgspec.Raw()
     input: msgspec.Raw = msgspec.Raw()
     web_search_options: msgspec.Raw = msgspec.Raw()
+    plugins: msgspec.Raw = msgspec.Raw()
+    search_parameters: msgspec.Raw = msgspec.Raw()
     prompt: msgspec.Raw = msgspec.Raw()
     cachedContent: msgspec.Raw = msgspec.Raw()  # noqa: N815 - Gemini's name for it
     cached_content: msgspec.Raw = msgspec.Raw()
     extra_body: msgspec.Raw = msgspec.Raw()
     generateContentRequest: msgspec.Raw = msgspec.Raw()  # noqa: N815 - Gemini's name for it
+    generate_content_request: msgspec.Raw = msgspec.Raw()
 
 
 _places = msgspec.json.Decoder(_Places)
@@ -58,13 +62,18 @@ _NAMES = frozenset(
         *("name", "type", "function", "functions", "tools", "namespace"),
         *("functionDeclarations", "function_declarations", "server_label", "server_url"),
         *("connector_id", "mcp_server_name", "url", "id", "allowed_tools", "configs", "model"),
+        *("custom", "server_name", "tool_configuration", "tool_names"),
     }
 )
+_FOLDED = {name.casefold(): name for name in _NAMES}
 _DECLARATIONS = ("functionDeclarations", "function_declarations")
 _MCP_NAMES = ("server_label", "server_url", "connector_id", "mcp_server_name", "server_name")
 _PLAIN_TYPES = frozenset({"function", "custom", "namespace", "mcp", "mcp_toolset"})
 _ESCAPED_LETTER = re.compile(rb"\\u00[4-7][0-9a-fA-F]")
-_NAMED = re2.compile("|".join(f'"{name}"' for name in _PLACES) + r"|\\u00[4-7][0-9a-fA-F]")
+_SPELLED = r"\\u(?:00[4-7][0-9a-fA-F]|017[fF]|212[aA])"
+"""A letter that is written as an escape; the last two are read as ``s`` and ``k`` by who does not care for case."""
+_NAMED = re2.compile(r'(?i)"(?:' + "|".join(_PLACES) + r')"|' + _SPELLED)
+_AS_READ = frozenset(f'"{name}"'.encode() for name in _PLACES)
 _CAMEL = re.compile(r"(?<=[a-z0-9])([A-Z])")
 _VERSION = re.compile(r"_(\d{8}|\d{4}_\d{2}_\d{2})$")
 
@@ -84,14 +93,13 @@ def tools_and_servers(body: bytes) -> tuple[list[Subject], list[Subject]]:
         for name in ("mcp_servers", "mcp", "mcps"):
             found.servers(_plain(getattr(places, name)), name)
         found.items(_items(bytes(places.input)))
-        if bytes(places.web_search_options) not in (b"", b"null"):
-            found.tool("web_search_options", "web_search")
+        found.added(places)
         found.unseen(places)
-        inner = bytes(places.generateContentRequest)
-        if inner:
-            tools, servers = tools_and_servers(inner)
-            found.tools += tools
-            found.mcp += servers
+        for name in ("generateContentRequest", "generate_content_request"):
+            if inner := bytes(getattr(places, name)):
+                tools, servers = tools_and_servers(inner)
+                found.tools += tools
+                found.mcp += servers
     return found.tools, found.mcp
 
 
@@ -110,7 +118,7 @@ def _may_hide(body: bytes) -> bool:
     seen = set()
     for match in _NAMED.finditer(body):
         name = match.group()
-        if name in seen or name[:1] == b"\\":
+        if name in seen or name not in _AS_READ:
             return True
         seen.add(name)
     return False
@@ -120,9 +128,13 @@ def _refuse_twice(body: bytes, places: tuple[str, ...]) -> None:
     # Only the outermost object is judged here; what stands in the places is judged when it is read.
     outermost: list[tuple[str, Any]] = json.loads(body, object_pairs_hook=_kept_pairs)
     names = [name for name, _ in outermost] if isinstance(outermost, list) else []
+    folded = [name.casefold() for name in names]
     for name in places:
         if names.count(name) > 1:
             raise Unjudgeable(f"The request names `{name}` twice.")
+        if folded.count(name.casefold()) > names.count(name):
+            # Some servers take a name in any case, others in this one only.
+            raise Unjudgeable(f"The request spells `{name}` in another way.")
 
 
 def _kept_pairs(pairs: list[tuple[str, Any]]) -> Any:
@@ -154,6 +166,12 @@ def _items(raw: bytes) -> Any:
     return None if is_plain else json.loads(raw, object_pairs_hook=_once)
 
 
+def _refuse_spellings(tool: dict[str, Any]) -> None:
+    for name in tool:
+        if name not in _NAMES and _FOLDED.get(name.casefold()) is not None:
+            raise Unjudgeable(f"A tool of the request spells `{name}` in another way.")
+
+
 class _Found:
     """Collects what is offered."""
 
@@ -178,13 +196,13 @@ class _Found:
 
     def _one(self, tool: dict[str, Any], at: str, is_function: bool, depth: int) -> None:
         before = len(self.tools) + len(self.mcp)
+        _refuse_spellings(tool)
         self.tool(f"{at}.name", tool.get("name"))
-        inner = tool.get("function")
-        if isinstance(inner, dict):
-            self.tool(f"{at}.function.name", inner.get("name"))
-        inner = tool.get("custom")
-        if isinstance(inner, dict):
-            self.tool(f"{at}.custom.name", inner.get("name"))
+        for name in ("function", "custom"):
+            inner = tool.get(name)
+            if isinstance(inner, dict):
+                _refuse_spellings(inner)
+                self.tool(f"{at}.{name}.name", inner.get("name"))
         for name in _DECLARATIONS:
             self.offer(tool.get(name), f"{at}.{name}", True, depth + 1)
         self.offer(tool.get("tools"), f"{at}.tools", False, depth + 1)
@@ -239,6 +257,7 @@ class _Found:
                 self._listed_server(server, at)
 
     def _listed_server(self, server: dict[str, Any], at: str) -> None:
+        _refuse_spellings(server)
         for name in ("name", "id", "url", "server_label", "server_url"):
             if isinstance(server.get(name), str):
                 self._named_server(server[name], f"{at}.{name}")
@@ -259,6 +278,18 @@ class _Found:
                 if item.get("type") == "namespace":
                     self.tool(f"{at}.name", item.get("name"))
                 self.offer(item.get("tools"), f"{at}.tools", False, 1)
+
+    def added(self, places: _Places) -> None:
+        """Take in what some vendors let a request switch on beside its tools."""
+        if bytes(places.web_search_options) not in (b"", b"null"):
+            self.tool("web_search_options", "web_search")
+        searching = _plain(places.search_parameters)
+        if isinstance(searching, dict) and searching.get("mode") != "off":
+            self.tool("search_parameters", "web_search", "search_parameters")
+        plugins = _plain(places.plugins)
+        for number, plugin in enumerate(plugins if isinstance(plugins, list) else ()):
+            if isinstance(plugin, dict):
+                self.tool(f"plugins[{number}].id", plugin.get("id"))
 
     def unseen(self, places: _Places) -> None:
         """Take in what the provider keeps and may add tools from, by a name that rules can tell it by."""
@@ -282,73 +313,44 @@ class _Found:
         self.mcp.append(Subject((name,), param))
 
 
-class _Fallbacks(msgspec.Struct, gc=False):
+class _Models(msgspec.Struct, gc=False):
     models: msgspec.Raw = msgspec.Raw()
     fallbacks: msgspec.Raw = msgspec.Raw()
+    tools: msgspec.Raw = msgspec.Raw()
 
 
-_fallbacks = msgspec.json.Decoder(_Fallbacks)
-_FALLBACKS = tuple(_Fallbacks.__struct_fields__)
-_NAMES_FALLBACKS = re2.compile(rb'"models"|"fallbacks"|\\u00[4-7][0-9a-fA-F]')
+_models = msgspec.json.Decoder(_Models)
+_LISTS = tuple(_Models.__struct_fields__)
+_MODEL = b'"model"'
+_NAMES_MODELS = re2.compile(r'(?i)"(?:models?|fallbacks)"[ \t\r\n]*:|' + _SPELLED)
 
 
 def other_models(body: bytes) -> list[Subject]:
-    """Return the models that a request lets its provider fall back to by itself, bare and with their vendor.
+    """Return the models beside the one asked for: those that the provider may fall back to by itself, and those
+    that its tools run on; bare and with their vendor.
 
-    Raises Unjudgeable when the body is not the JSON object it should be, or names these lists twice.
+    Raises Unjudgeable when the body is not the JSON object it should be, or names one of these twice.
     """
-    if _NAMES_FALLBACKS.search(body) is None:
+    names = [match.group() for match in _NAMES_MODELS.finditer(body)]
+    if not names or (len(names) == 1 and names[0].startswith(_MODEL)):
         return []
-    found = []
+    found: list[Subject] = []
     with _readable("models"):
-        _refuse_twice(body, _FALLBACKS)
-        told = _fallbacks.decode(body)
-        for place in _FALLBACKS:
-            names = _plain(getattr(told, place))
-            for number, name in enumerate(names if isinstance(names, list) else ()):
+        _refuse_twice(body, ("model", *_LISTS))
+        told = _models.decode(body)
+        for place in _LISTS:
+            named = _plain(getattr(told, place))
+            for number, name in enumerate(named if isinstance(named, list) else ()):
                 at = f"{place}[{number}]"
                 if isinstance(name, dict):
                     name, at = name.get("model"), f"{at}.model"
+                elif place == "tools":
+                    continue
                 if isinstance(name, str) and name:
                     found.append(Subject(tuple(dict.fromkeys((name, name.rpartition("/")[2]))), at))
     return found
 
 
-_SCHEME_END = re.compile(rb"(?i)https?$")
-_ADDRESS = re.compile(rb"[^\s\"'<>\\^`{|}\x00-\x1f]*")
-_ESCAPED_SIGN = re.compile(rb"\\+u00([2-7][0-9a-fA-F])")
-_ESCAPED_SLASH = re.compile(rb"\\+/")
-_TRAILING = b",.;:)]}\\"
-
-
 def urls(body: bytes) -> list[Subject]:
-    """Return every http and https address in a body, each once, however JSON may have escaped it."""
-    return [Subject((text,), "") for text in dict.fromkeys(_urls(_unescaped(body)))]
-
-
-def _unescaped(body: bytes) -> bytes:
-    if b"\\/" in body:
-        body = _ESCAPED_SLASH.sub(b"/", body)
-    if b"\\u00" in body:
-        body = _ESCAPED_SIGN.sub(_sign, body)
-    return body
-
-
-def _sign(match: re.Match[bytes]) -> bytes:
-    sign = bytes((int(match[1], 16),))
-    # A quotation mark or a backslash would end an address, and so does what it is replaced by.
-    return b" " if sign in b'"\\' else sign
-
-
-def _urls(body: bytes) -> Iterator[str]:
-    position = body.find(b"://")
-    while position >= 0:
-        scheme = _SCHEME_END.search(body[max(position - 5, 0) : position])
-        end = position + 3
-        if scheme is not None:
-            match = _ADDRESS.match(body, end)
-            end = match.end() if match else end
-            text = body[position - len(scheme.group()) : end].rstrip(_TRAILING)
-            if len(text) >= _MIN_URL_CHARACTERS:
-                yield text.decode("utf-8", "replace")
-        position = body.find(b"://", end)
+    """Return every http and https address in a body, and what is fetched for it where it is written otherwise."""
+    return [Subject((text,), "") for text in addresses(body)]

@@ -149,7 +149,7 @@ def test_bad_commands_are_named_and_the_rest_is_booked(budget):
     answer = record([*bad, admit(), settle(), settle("req_unknown")], NOW)
     assert [(r.index, r.code) for r in answer.rejected] == [
         *((i, "invalid_payload") for i in range(6)),
-        (6, "admission_missing"),
+        (8, "admission_missing"),
     ]
     assert answer.accepted == 2 and len(ledger()) == 1
 

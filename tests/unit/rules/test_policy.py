@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from rules.patterns import AnyOf, BadPattern, pattern_error
 from rules.policy import PASSED, RuleSource, canonical_rules, compile_policy, explain, rules_errors
 from rules.policy_presets import PRESETS
-from rules.policy_subjects import Unjudgeable, tools_and_servers, urls
+from rules.policy_subjects import Unjudgeable, other_models, tools_and_servers, urls
 
 
 def policy(**rules):
@@ -166,6 +166,13 @@ def test_results_and_earlier_calls_are_not_tools() -> None:
         b'{"tools":[{"name":"ok","name":"bash"}]}',
         b'{"tools":[{"name":"ok","n\\u0061me":"bash"}]}',
         b'{"tools":[{"type":"function","function":{"name":"ok"},"function":{"name":"bash"}}]}',
+        b'{"tools":[{"type":"custom","custom":{"name":"bash"},"custom":{"name":"ok"}}]}',
+        b'{"Tools":[{"name":"bash"}]}',
+        '{"toolſ":[{"name":"bash"}]}'.encode(),
+        b'{"tool\\u017f":[{"name":"bash"}]}',
+        b'{"tools":[{"name":"ok","Name":"bash"}]}',
+        b'{"tools":[{"type":"function","Function":{"name":"bash"}}]}',
+        b'{"tools":[{"type":"function","function":{"name":"ok","NAME":"bash"}}]}',
         b'{"tools":' + b'[{"tools":' * 20 + b"[]" + b"}]" * 20 + b"}",
         b"[]",
     ],
@@ -173,6 +180,35 @@ def test_results_and_earlier_calls_are_not_tools() -> None:
 def test_what_readers_would_read_differently_is_not_judged(text) -> None:
     with pytest.raises(Unjudgeable):
         tools_and_servers(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'{"model":"a","model":"b"}',
+        b'{"model":"a","mod\\u0065l":"b"}',
+        b'{"model":"a","Model":"b"}',
+        b'{"model":"a","Models":["b"]}',
+        '{"model":"a","modelſ":["b"]}'.encode(),
+        b'{"model":"a","models":["a"],"models":["b"]}',
+        b'{"model":"a","tools":[],"tools":[{"type":"image_generation","model":"b"}]}',
+    ],
+)
+def test_a_body_that_readers_would_read_different_models_from_is_not_judged(text) -> None:
+    with pytest.raises(Unjudgeable):
+        other_models(text)
+
+
+def test_models_that_tools_run_on_are_named_and_other_words_are_none() -> None:
+    draws = {"type": "image_generation", "model": "openai/gpt-image-1"}
+    assert other_models(body(model="a", tools=[{"type": "web_search"}, draws])) == [
+        (("openai/gpt-image-1", "gpt-image-1"), "tools[1].model")
+    ]
+    schema = {"type": "object", "properties": {"model": {}, "Model": {}, "Name": {}, "name": {}}}
+    asked = body(model="a", tools=[{"name": "f", "input_schema": schema}], x={"Model": 1})
+    assert other_models(asked) == []
+    assert [s.spellings for s in tools_and_servers(asked)[0]] == [("f",)]
+    assert other_models(b'{"contents":[{"role":"model"},{"role":"model"}]}') == []
 
 
 def test_an_escaped_name_is_the_name() -> None:
@@ -195,6 +231,38 @@ def test_an_escaped_name_is_the_name() -> None:
 def test_an_address_is_found_however_it_is_written(text) -> None:
     verdict = policy(urls={"deny": [r"^(?i)https://evil\.test/x$"]}).judge_body(text)
     assert verdict.blocked is not None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        rb'{"a":"https://EVIL.Test/x"}',
+        rb'{"a":"https://\uff45vil.test/x"}',
+        '{"a":"https://ｅvil。test/x"}'.encode(),
+        '{"a":"https://ev\u00adil.test/x"}'.encode(),
+        rb'{"a":"https://%65vil.test/x"}',
+        rb'{"a":"https://docs.test@evil.test/x"}',
+        rb'{"a":"https://docs.test%2f@evil.test/x"}',
+        rb'{"a":"https://docs.test\uff0f@evil.test/x"}',
+        rb'{"a":"https://evil.test.:443/x"}',
+        rb'{"a":"{\"b\":\"https://\\uff45vil.test/x\"}"}',
+    ],
+)
+def test_an_address_is_judged_as_it_is_fetched_too(text) -> None:
+    verdict = policy(urls={"deny": [r"^https://evil\.test/x$"]}).judge_body(text)
+    assert verdict.blocked is not None
+    verdict = policy(urls={"allow": [r"^https://docs\.test"]}).judge_body(text)
+    assert verdict.blocked is not None
+
+
+def test_an_address_of_escaped_letters_alone_is_one() -> None:
+    only = policy(urls={"allow": [r"^https://docs\.test/"]})
+    assert only.judge_body(rb'"https://\u00fcber.test/"').blocked is not None
+    assert only.judge_body(rb'"https://\ud83d\ude00.test/"').blocked is not None
+    assert only.judge_body(rb'"https://docs.test/\u00fc\u3000and more"').blocked is None
+    assert urls(rb'"https://docs.test/\u00fc\u3000and \u4e2d\u6587 https://\n"') == [
+        (("https://docs.test/ü",), "")
+    ]
 
 
 def test_addresses_are_trimmed_told_once_and_not_too_short() -> None:

@@ -13,7 +13,8 @@ ABSURD = {
     "more tokens than there are": {"prompt_tokens": 2**53 - 1, "completion_tokens": 2**53 - 1},
     "a total beyond its parts": MODEST | {"total_tokens": 2**53 - 1},
     "fewer than none": {"prompt_tokens": -5, "completion_tokens": -(2**40)},
-    "a deep object": b'{"prompt_tokens":1,"completion_tokens":1,"x":%b1%b}' % (b'{"a":' * 400, b"}" * 400),
+    "a deep object": b'{"prompt_tokens":1,"completion_tokens":1,"x":%b1%b}'
+    % (b'{"a":' * 400, b"}" * 400),
     "half tokens": {"prompt_tokens": 0.5, "completion_tokens": 1e300},
     "words": {"prompt_tokens": "9" * 400, "completion_tokens": "many"},
     "an integer of no machine": b'{"prompt_tokens":1,"completion_tokens":%b}' % (b"9" * 60),
