@@ -77,7 +77,8 @@ def test_every_page_fits_both_widths_in_both_themes(browser: Browser, served: Se
     key, _ = virtual_keys.create(actor, new_key, served.settings.pepper, now)
     a_call(key, "req_1", facts={"policy_shadow": [{"dimension": "urls", "value": "x.test"}]})
     shots = [
-        Shot("/calls/req_1", "call"),
+        Shot("/gateway/calls", "calls"),
+        Shot("/gateway/calls/req_1", "call"),
         Shot("/settings/privacy", "privacy"),
         Shot("/settings/privacy/mode", "privacy-mode"),
         Shot("/settings/privacy/rules/new", "privacy-rule-new"),

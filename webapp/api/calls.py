@@ -1,23 +1,32 @@
-"""``/api/gateway/v1/calls``: one call, what became of it, and what was kept of its words. It lists none."""
+"""``/api/gateway/v1/calls``: the calls within reach, and one with what became of it and what was kept of its words."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import orjson
 
 from core.authoring import looking
 from rules.permissions import Place
-from webapp.api.endpoint import Call, Moment, Routes, moment
+from webapp.api.endpoint import (
+    DEFAULT_PAGE,
+    LARGEST_PAGE,
+    Call,
+    Moment,
+    Page,
+    Routes,
+    moment,
+)
 from webapp.api.resource import columns_of
 from webapp.api.shared import GATEWAY
-from webapp.api.spend import SpendEvent
+from webapp.api.spend import Name, SpendEvent, Window, behind, next_cursor, window_of
 from webapp.queries import calls as queries
 from webapp.queries.calls import LOGS, FoundCall
 
 CALLS = Routes("Calls", GATEWAY)
+_LIST = "calls"
 _SIDES = ("system", "input", "output")
 
 
@@ -42,6 +51,33 @@ class CallOut(SpendEvent, kw_only=True):
     session_id: str
     facts: dict[str, Any]
     content: Kept | None
+
+
+class CallQuery(Window, kw_only=True):
+    """Which calls; what is left out asks for all. ``id`` is that of a request, a trace or a session."""
+
+    id: Name = ""
+    model: Name = ""
+    outcome: Name = ""
+    virtual_key_id: Name = ""
+    principal_user_id: Name = ""
+    project_id: Name = ""
+    limit: Annotated[int, msgspec.Meta(ge=1, le=LARGEST_PAGE)] = DEFAULT_PAGE
+    cursor: str = ""
+
+
+@CALLS.get("/calls", LOGS, anywhere=True)
+def list_calls(call: Call, query: CallQuery) -> Page[SpendEvent]:
+    """List the calls that the caller may see; ``model`` is part of a name, ``from`` and ``to`` Unix milliseconds."""
+    since, until = window_of(call, query)
+    names = ("outcome", "virtual_key_id", "principal_user_id", "project_id")
+    equal = {name: value for name in names if (value := getattr(query, name))}
+    wanted = queries.Wanted(since, until, query.id, query.model, equal)
+    found = queries.calls_page(call.viewer, wanted, behind(query.cursor, _LIST), query.limit)
+    if owner := queries.looked_into(call.viewer, wanted, found):
+        looking.looked_at(call.actor, owner, query.virtual_key_id, call.now)
+    told = [SpendEvent(**columns_of(row, SpendEvent.__struct_fields__)) for row in found.rows]
+    return Page(data=told, next_cursor=next_cursor(found.rows, found.is_more, _LIST))
 
 
 def call_place(organization_id: str, arguments: Mapping[str, Any]) -> Place:

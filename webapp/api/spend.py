@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -30,7 +31,6 @@ Millis = Annotated[int, msgspec.Meta(ge=0, le=32_503_680_000_000)]
 DAYS = 30
 LONGEST = timedelta(days=92)
 _LIST = "spend-events"
-_DIGITS = 18
 _VIEW = "gatewaySpend:view"
 Name = Annotated[str, msgspec.Meta(max_length=200)]
 
@@ -127,12 +127,11 @@ def list_spend_events(call: Call, query: SpendEventQuery) -> Page[SpendEvent]:
     since, until = window_of(call, query)
     found, is_more = ledger.page_of_calls(
         ledger.calls_of(call.organization_id, since, until, _equal(query)),
-        _behind(query.cursor),
+        behind(query.cursor, _LIST),
         query.limit,
     )
     told = [SpendEvent(**columns_of(row, SpendEvent.__struct_fields__)) for row in found]
-    last = ":".join(map(str, ledger.place_of(found[-1]))) if is_more else ""
-    return Page(data=told, next_cursor=cursor(last, _LIST) if is_more else None)
+    return Page(data=told, next_cursor=next_cursor(found, is_more, _LIST))
 
 
 @SPEND.get("/spend-summaries", _VIEW)
@@ -166,13 +165,17 @@ def window_of(call: Call, query: Window) -> tuple[datetime, datetime]:
     return since, until
 
 
-def _behind(text: str) -> ledger.Place | None:
-    if not text:
-        return None
-    moment, _, call_id = str(after(text, _LIST)).partition(":")
-    if not moment.isdecimal() or len(moment) > _DIGITS:
+def next_cursor(found: Sequence[Any], is_more: bool, name: str) -> str | None:
+    """Return the cursor that the calls behind these begin at, or None at the end."""
+    return cursor(ledger.cursor_behind(found[-1]), name) if is_more else None
+
+
+def behind(text: str, name: str) -> ledger.Place | None:
+    """Return the place that a cursor of a list names. Raises Refused(INVALID_CURSOR)."""
+    place = ledger.place_behind(str(after(text, name))) if text else None
+    if text and place is None:
         raise Refused(Fault.INVALID_CURSOR, "This cursor does not belong to this list.")
-    return int(moment), call_id
+    return place
 
 
 def _equal(query: SpendQuery) -> dict[str, str]:

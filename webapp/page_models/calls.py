@@ -12,7 +12,7 @@ import orjson
 from core.models import CapturedContent, LedgerRow
 from webapp.filters import call_cost, compact, stamp
 
-HERE = "/calls"
+HERE = "/gateway/calls"
 _TONES = {
     "completed": "positive",
     "admitted": "info",
@@ -93,17 +93,26 @@ def outcome_of(row: LedgerRow) -> tuple[str, str]:
 def stats_of(row: LedgerRow) -> tuple[tuple[str, str, str], ...]:
     """Return what a call cost, read and took, each with a note."""
     cached = row.cache_read_tokens
-    read = row.input_tokens + cached + row.cache_write_tokens + row.cache_write_1h_tokens
-    took = "–" if row.duration_ms is None else _seconds(row.duration_ms)
     first = "" if row.first_byte_ms is None else f"First byte after {_seconds(row.first_byte_ms)}"
     priced = "Estimated" if row.is_estimated else "From the provider's own count"
     of_cache = f"{compact(cached)} of them from the provider's cache" if cached else ""
     return (
         ("Cost", call_cost(row.cost_nanousd), priced if row.cost_nanousd else ""),
-        ("Tokens in", compact(read), of_cache),
+        ("Tokens in", compact(read_tokens(row)), of_cache),
         ("Tokens out", compact(row.output_tokens), ""),
-        ("Took", took, first),
+        ("Took", took(row), first),
     )
+
+
+def read_tokens(row: LedgerRow) -> int:
+    """Return how many tokens a model read, fresh ones and those of its cache."""
+    cached = row.cache_read_tokens + row.cache_write_tokens + row.cache_write_1h_tokens
+    return int(row.input_tokens + cached)
+
+
+def took(row: LedgerRow) -> str:
+    """Return how long a call took, in words."""
+    return "–" if row.duration_ms is None else _seconds(row.duration_ms)
 
 
 def facts_of(

@@ -98,6 +98,7 @@ SECTIONS = (
                 "virtualKeys:view",
                 anywhere=True,
             ),
+            NavEntry("Calls", "/gateway/calls", "chart", "gatewayLogs:view", anywhere=True),
             NavEntry("Providers", "/settings/providers", "plug", "modelProviders:view"),
             NavEntry(
                 "Budgets",

@@ -1,20 +1,23 @@
-"""Finds one call for somebody: its ledger row, its key, and what was kept of it that they may read."""
+"""Finds calls for somebody: those within their reach, a page at a time, and one with what they may read of it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from core import privacy
 from core.authoring.validation import not_found
+from core.bulk import among
 from core.models import CapturedContent, Guardrail, LedgerRow, Project, Provider, User, VirtualKey
 from rules.captured_parts import without_hidden
-from rules.permissions import Place
+from rules.permissions import Place, Reach
 from rules.privacy import INPUT, MODES, OUTPUT, PLACEHOLDER, STRIP_ALL, SYSTEM
 from webapp.callers import Viewer
+from webapp.queries import ledger
 from webapp.queries.reading import hidden_from
-from webapp.queries.virtual_keys import may_see
+from webapp.queries.virtual_keys import OTHERS, VIEW, may_see
 
 LOGS = "gatewayLogs:view"
 _FINDINGS = ("policy_blocked", "policy_shadow")
@@ -43,6 +46,29 @@ class FoundCall:
     def looks_at(self) -> str:
         """The id of the person who made the call with a key of their own, or an empty string."""
         return "" if self.key is None else self.key.principal_user_id or ""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which calls are asked for; an empty field asks for all."""
+
+    since: datetime
+    until: datetime
+    id: str = ""
+    """The id of a request, a trace or a session."""
+    model: str = ""
+    """Part of a model's name."""
+    equal: Mapping[str, str] = field(default_factory=dict)
+    """Columns of the ledger with the value that they shall have."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallsFound:
+    """Calls, newest first, the names of what they mention by id, and whether there are older ones."""
+
+    rows: Sequence[LedgerRow]
+    names: Mapping[str, str]
+    is_more: bool
 
 
 def row_of(organization_id: str, call_id: str) -> LedgerRow:
@@ -80,6 +106,52 @@ def found_call(who: Viewer, call_id: str) -> FoundCall:
     return FoundCall(
         row, key, project, hidden, content, _texts(content, hidden), _facts(row, hidden)
     )
+
+
+def calls_page(who: Viewer, wanted: Wanted, behind: ledger.Place | None, limit: int) -> CallsFound:
+    """Return the calls that somebody may see, newest first, in four statements; one's own are always among them."""
+    query = ledger.calls_of(
+        who.organization_id, wanted.since, wanted.until, dict(wanted.equal)
+    ).where(_visible(who))
+    if wanted.model:
+        query = query.where(LedgerRow.model.contains(wanted.model))
+    if wanted.id:
+        is_it = LedgerRow.call_id == wanted.id
+        is_it |= (LedgerRow.trace_id == wanted.id) | (LedgerRow.session_id == wanted.id)
+        query = query.where(is_it)
+    rows, is_more = ledger.page_of_calls(query, behind, limit)
+    names: dict[str, str] = {}
+    for model, ids in (
+        (VirtualKey, {row.virtual_key_id for row in rows}),
+        (User, {row.principal_user_id for row in rows}),
+        (Project, {row.project_id for row in rows}),
+    ):
+        found = model.select(model.id, model.name).where(among(model.id, [i for i in ids if i]))
+        names |= {row.id: row.name for row in found}
+    return CallsFound(rows, names, is_more)
+
+
+def looked_into(who: Viewer, wanted: Wanted, found: CallsFound) -> str:
+    """Return the other person whose own calls a list was narrowed to, by whatever means, or an empty string."""
+    is_narrowed = wanted.id or wanted.equal.keys() - {"outcome"}
+    shown = {row.principal_user_id or "" for row in found.rows}
+    return "" if not is_narrowed or len(shown) != 1 else (shown - {who.user_id} or {""}).pop()
+
+
+def _visible(who: Viewer) -> Any:
+    """Return the condition under which a call is somebody's to see: as for the call alone."""
+    is_own = LedgerRow.principal_user_id == who.user_id
+    is_nobodys = LedgerRow.principal_user_id.is_null()
+    may_know = _in_reach(who.reach(VIEW)) & _in_reach(who.reach(OTHERS))
+    return is_own | (_in_reach(who.reach(LOGS)) & (is_nobodys | may_know))
+
+
+def _in_reach(within: Reach) -> Any:
+    if within.is_everywhere:
+        return LedgerRow.organization_id.is_null(False)
+    in_teams = Project.select(Project.id).where(Project.team_id.in_(list(within.team_ids)))
+    single = LedgerRow.project_id.in_(list(within.project_ids))
+    return single | LedgerRow.project_id.in_(in_teams)
 
 
 def names_in(found: FoundCall) -> dict[str, str]:

@@ -13,6 +13,7 @@ from core.clock import EPOCH
 from core.models import LedgerRow
 
 MOST_GROUPS = 1000
+_DIGITS = 18
 _DAY_MICROSECONDS = 86_400_000_000
 _NOTHING_SPENT = ("admitted", "refused")
 GROUPS: Mapping[str, Any] = {
@@ -60,6 +61,19 @@ Place = tuple[int, str]
 def place_of(row: LedgerRow) -> Place:
     """Return where a call stands."""
     return LedgerRow.admitted_at.db_value(row.admitted_at) or 0, str(row.call_id)
+
+
+def cursor_behind(row: LedgerRow) -> str:
+    """Return the text by which a list goes on behind a call."""
+    return ":".join(map(str, place_of(row)))
+
+
+def place_behind(text: str) -> Place | None:
+    """Return the place that a text of ``cursor_behind`` names; None for any other."""
+    moment, _, call_id = text.partition(":")
+    if not (moment.isascii() and moment.isdecimal()) or len(moment) > _DIGITS:
+        return None
+    return int(moment), call_id
 
 
 def page_of_calls(query: Any, behind: Place | None, limit: int) -> tuple[list[Any], bool]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import html
+import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,7 @@ from core.models import AuditRow, CapturedContent, LedgerRow, Provider, VirtualK
 from rules.privacy import PLACEHOLDER
 from tests.component.webapp.pages.desk import Desk, desk
 from tests.component.webapp.pages.test_virtual_keys import a_key, a_project, person
+from tests.statements import counted
 
 CANARY = "canary-of-a-question-57721"
 ANSWER = "canary-of-an-answer-56649"
@@ -80,7 +84,7 @@ def test_a_calls_page_tells_what_became_of_it_and_what_was_said(tmp_path: Path) 
         "answer_id": "not shown",
     }
     a_call(key, "req_told", facts=facts)
-    page = at.client.get("/calls/req_told").text
+    page = at.client.get("/gateway/calls/req_told").text
     for words in (CANARY, ANSWER, COMMAND, "Be brief.", "Tool call: bash", provider.name):
         assert words in page, words
     for words in ("Server error", "Fallback success", "Would block", "evil.test", "Modify"):
@@ -89,7 +93,7 @@ def test_a_calls_page_tells_what_became_of_it_and_what_was_said(tmp_path: Path) 
         assert words in page, words
     assert f"/settings/virtual-keys/{key.id}" in page and "not shown" not in page
     a_call(key, "req_silent", keeps=False, outcome="refused", code="model_not_allowed", status=403)
-    page = at.client.get("/calls/req_silent").text
+    page = at.client.get("/gateway/calls/req_silent").text
     assert "capture is off" in page and "403 model_not_allowed" in page and "Refused" in page
     told = at.client.get("/api/gateway/v1/calls/req_silent").json
     assert (told["code"], told["content"], told["cost_nanousd"]) == (
@@ -98,7 +102,7 @@ def test_a_calls_page_tells_what_became_of_it_and_what_was_said(tmp_path: Path) 
         1_500_000,
     )
     a_call(key, "req_lost", keeps=False, facts={"capture": "raw"})
-    assert "let go by retention" in at.client.get("/calls/req_lost").text
+    assert "let go by retention" in at.client.get("/gateway/calls/req_lost").text
 
 
 def test_what_is_restricted_is_read_by_its_audience_on_the_page_and_through_the_api(
@@ -110,12 +114,12 @@ def test_what_is_restricted_is_read_by_its_audience_on_the_page_and_through_the_
     a_call(a_key(at, project, "service"), "req_1", facts={"policy_shadow": [{"value": "found"}]})
     dan = at.browser("dan@acme.test")
     for browser in (at.client, dan):
-        page = browser.get("/calls/req_1").text
+        page = browser.get("/gateway/calls/req_1").text
         assert CANARY in page and ANSWER in page and "Restricted" not in page
     restrict = {"input": "restrict", "tool_calls": "restrict"}
     rule = NewPrivacyRule("project", project.id, restrict, audience=("admins",))
     privacy.create(at.actor, rule, utcnow())
-    page = dan.get("/calls/req_1").text
+    page = dan.get("/gateway/calls/req_1").text
     assert CANARY not in page and COMMAND not in page and ANSWER in page
     assert "Restricted: input, tool calls" in page and "found" not in page
     told = dan.get("/api/gateway/v1/calls/req_1").json
@@ -123,7 +127,7 @@ def test_what_is_restricted_is_read_by_its_audience_on_the_page_and_through_the_
     assert told["content"]["restricted"] == ["input", "tool_calls"]
     assert told["facts"]["policy_shadow"][0]["value"] == PLACEHOLDER
     assert CANARY not in str(told) and COMMAND not in str(told)
-    assert CANARY in at.client.get("/calls/req_1").text
+    assert CANARY in at.client.get("/gateway/calls/req_1").text
     assert CANARY in str(at.client.get("/api/gateway/v1/calls/req_1").json)
 
 
@@ -138,14 +142,14 @@ def test_calls_are_read_where_one_may_and_anothers_own_ones_leave_a_trace(tmp_pa
     dan = at.browser("dan@acme.test")
     assert _statuses(dan, "req_service") == (403, 403), "of no team that it was made in"
     assert _statuses(dan, "req_adas") == (404, 403)
-    assert dan.get("/calls/req_dans").status_code == 200, "one's own, on one's own page"
+    assert dan.get("/gateway/calls/req_dans").status_code == 200, "one's own, on one's own page"
     team_members.put(at.actor, project.team_id, dan_id, "member", utcnow())
     assert _statuses(dan, "req_service") == (200, 200)
     assert _statuses(dan, "req_dans") == (200, 200)
     assert _statuses(dan, "req_adas") == (404, 404)
     looks = AuditRow.select().where(AuditRow.action == "governance.viewWorkspaceAs")
     assert looks.count() == 0
-    page = at.client.get("/calls/req_dans").text
+    page = at.client.get("/gateway/calls/req_dans").text
     assert "audit log" in page and "own call" in page
     assert at.client.get("/api/gateway/v1/calls/req_dans").status_code == 200
     assert [(row.actor_id, row.target_id) for row in looks] == [(at.actor.actor_id, dan_id)]
@@ -155,8 +159,49 @@ def test_calls_are_read_where_one_may_and_anothers_own_ones_leave_a_trace(tmp_pa
     assert _statuses(at.client, "req_service") == _statuses(at.client, "req_none") == (404, 404)
 
 
+def test_calls_are_listed_within_reach_filtered_and_a_page_at_a_time(tmp_path: Path) -> None:
+    at, dan_id = desk(tmp_path), person("dan@acme.test")
+    project = a_project(at)
+    service = a_key(at, project, "service")
+    dans = a_key(at, project, "dans", principal_user_id=dan_id)
+    adas = a_key(at, project, "adas", principal_user_id=at.actor.actor_id)
+    early = utcnow() - timedelta(hours=2)
+    for number in range(53):
+        a_call(service, f"req_{number:03d}", keeps=False, admitted_at=early)
+    a_call(dans, "req_dans", keeps=False, model="claude-x", session_id="s1")
+    a_call(adas, "req_adas", keeps=False, outcome="refused", code="model_not_allowed", status=403)
+    here, api = "/gateway/calls", "/api/gateway/v1/calls"
+    page = at.client.get(here).text
+    assert page.count('<tr id="call-') == 50 and "req_adas" in page and "model_not_allowed" in page
+    older = re.search(r'href="(/gateway/calls\?[^"]*before=[^"]*)"', page)
+    assert older
+    rest = at.client.get(html.unescape(older[1])).text
+    assert rest.count('<tr id="call-') == 5 and "req_000" in rest
+    ids = [row["call_id"] for row in at.client.get(f"{api}?limit=200").json["data"]]
+    assert len(ids) == 55 and ids[-1] == "req_000"
+    looks = AuditRow.select().where(AuditRow.action == "governance.viewWorkspaceAs")
+    assert looks.count() == 0, "looking at all is looking at nobody"
+    for asked in ("model=claude", "id=s1", f"principalUserId={dan_id}", f"virtualKeyId={dans.id}"):
+        page = at.client.get(f"{here}?{asked}").text
+        assert page.count('<tr id="call-') == 1 and "req_dans" in page, asked
+    assert [row.target_id for row in looks] == [dan_id], "once, for all within five minutes"
+    page = at.client.get(f"{here}?outcome=refused").text
+    assert page.count('<tr id="call-') == 1 and "req_adas" in page
+    assert "No call" in at.client.get(f"{here}?model=nothing&before=nonsense").text
+    dan = at.browser("dan@acme.test")
+    told = [row["call_id"] for row in dan.get(api).json["data"]]
+    assert told == ["req_dans"], "one's own, wherever they were made"
+    team_members.put(at.actor, project.team_id, dan_id, "member", utcnow())
+    told = [row["call_id"] for row in dan.get(f"{api}?limit=200").json["data"]]
+    assert len(told) == 54 and "req_adas" not in told
+    assert dan.get(f"{api}?cursor=nonsense").status_code == 400
+    with counted() as statements:
+        dan.get(f"{here}?days=90")
+    assert len(statements.selects()) <= 9
+
+
 def _statuses(browser: Any, call_id: str) -> tuple[int, int]:
-    paths = (f"/calls/{call_id}", f"/api/gateway/v1/calls/{call_id}")
+    paths = (f"/gateway/calls/{call_id}", f"/api/gateway/v1/calls/{call_id}")
     page, told = (browser.get(path).status_code for path in paths)
     return page, told
 
