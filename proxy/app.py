@@ -4,7 +4,7 @@ The edge where ASGI ends: below it nobody sees a message, above it nobody sees a
 """
 
 from core.fault import Fault, Refused
-from proxy.content_coding import decoded
+from proxy.bundle import Bundle
 from proxy.dialects.error_forms import ErrorForm
 from proxy.gateway import Gateway
 from proxy.metrics_view import metrics_answer
@@ -22,7 +22,16 @@ from proxy.socket_door import serve_socket
 from proxy.transport.asgi import App, Receive, Scope, Send
 from proxy.transport.faults import RequestRefused
 
-_TRACED = frozenset({Fault.MISSING_API_KEY, Fault.INVALID_API_KEY})
+_TRACED = frozenset(
+    {
+        Fault.MISSING_API_KEY,
+        Fault.INVALID_API_KEY,
+        Fault.VIRTUAL_KEY_REVOKED,
+        Fault.VIRTUAL_KEY_DISABLED,
+        Fault.VIRTUAL_KEY_EXPIRED,
+        Fault.AUTH_UPSTREAM_UNAVAILABLE,
+    }
+)
 _BODY_FAULTS = {408: Fault.BAD_REQUEST, 413: Fault.PAYLOAD_TOO_LARGE}
 
 
@@ -39,9 +48,8 @@ def create_app(gateway: Gateway) -> App:
             if route is not None and route.serves is Serves.EXCHANGE and scope["method"] == "POST":
                 call = new_call(scope, send, route, identity)
                 call.incoming = incoming
-                body = await _read_body(receive)
-                coding = incoming.get(b"content-encoding")
-                call.body = decoded(body, coding, gateway.settings.max_body_bytes)
+                call.body = await _read_body(gateway, incoming, receive)
+                call.coding = incoming.get(b"content-encoding")
                 answer = None
             elif route is not None and route.serves is Serves.UPGRADE:
                 await serve_socket(gateway, scope, incoming, identity)
@@ -66,12 +74,14 @@ def create_app(gateway: Gateway) -> App:
     return app
 
 
-async def _read_body(receive: Receive) -> bytes:
+async def _read_body(gateway: Gateway, incoming: Incoming, receive: Receive) -> bytes:
+    """Return the body. A long one is taken from somebody with a key only. Raises Refused, RequestRefused."""
     message = await receive()
     if not message["more_body"]:
         body: bytes = message["body"]
         return body
     pieces = [message["body"]]
+    await _bundle(gateway, incoming)
     while message["more_body"]:
         message = await receive()
         pieces.append(message["body"])
@@ -116,11 +126,15 @@ def _error_form(path: str, route: Route | None, incoming: Incoming) -> ErrorForm
     return FORMS[api_of(path, incoming)].errors
 
 
-async def _models(gateway: Gateway, scope: Scope, incoming: Incoming) -> Answer:
+async def _bundle(gateway: Gateway, incoming: Incoming) -> Bundle:
     presented = incoming.presented_key
     if not presented:
         raise Refused(Fault.MISSING_API_KEY)
-    bundle = gateway.keyring.known(presented) or await gateway.keyring.resolve(presented)
+    return gateway.keyring.known(presented) or await gateway.keyring.resolve(presented)
+
+
+async def _models(gateway: Gateway, scope: Scope, incoming: Incoming) -> Answer:
+    bundle = await _bundle(gateway, incoming)
     path = scope["path"]
     api = api_of(path, incoming)
     plan, name = gateway.plans.of(bundle), path.partition("/models/")[2]

@@ -75,6 +75,8 @@ class Call(msgspec.Struct, eq=False):
     leash: Leash = msgspec.field(default_factory=Leash)
     incoming: Incoming = _NO_HEADERS
     body: bytes = b""
+    coding: bytes = b""
+    """How the body is packed, until the stage that unpacks it."""
     ask: Ask = _NOTHING_ASKED
     plan: Plan | None = None
     checks: Checks = NO_CHECKS

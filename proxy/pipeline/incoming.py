@@ -54,6 +54,11 @@ _DROPPED = frozenset(
         b"forwarded",
         b"via",
         b"x-real-ip",
+        # They make of a request another one than the one that was judged, or hide of an answer what it cost.
+        b"x-http-method",
+        b"x-http-method-override",
+        b"x-method-override",
+        b"x-goog-fieldmask",
     }
 ) - {b"connection", b"upgrade"}
 _DROPPED_PREFIXES = (b"x-langwatch-", b"x-litellm-", b"x-forwarded-")

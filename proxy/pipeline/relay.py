@@ -10,6 +10,7 @@ from proxy.pipeline.call import Call, Converter, Outcome
 from proxy.pipeline.endings import MALFORMED_STREAM, MID_STREAM_FAILURE, BrokenAnswer
 from proxy.pipeline.outgoing_headers import answer_headers, answer_lines
 from proxy.pipeline.remember import begin
+from proxy.pipeline.secrecy import Blinds
 from proxy.providers.provider import Upstream
 from proxy.transport.asgi import Message
 from proxy.transport.leash import LeashReason
@@ -72,6 +73,8 @@ async def _pass_on(
             shown = _converted(call.converters, shown, more)
             if call.asking is not None:
                 shown = [*shown, *await call.asking()]
+        if upstream.status >= 300:
+            shown = Blinds(gateway, call.required_lane()).pieces(shown)
         if watch is not None:
             watch.see(shown)
         if call.capture is not None:
@@ -127,11 +130,14 @@ def _message(gateway: Gateway, call: Call, pieces: list[bytes], more: bool) -> M
     if call.has_started:
         return {"type": "http.response.body", "chunks": pieces, "more_body": more}
     call.has_started = True
+    headers = answer_headers(call)
+    if (call.status or 0) >= 300:
+        headers = Blinds(gateway, call.required_lane()).headers(headers)
     return {
         "type": "http.response.start",
         "status": call.status,
         "lines": answer_lines(gateway, call),
-        "headers": answer_headers(call),
+        "headers": headers,
         "chunks": pieces,
         "more_body": more,
     }

@@ -33,6 +33,7 @@ from proxy.pipeline.relay import relay
 from proxy.pipeline.route import read, route
 from proxy.pipeline.settle import settle
 from proxy.pipeline.translate import StreamTranslator, translate_answer
+from proxy.pipeline.unpack import unpack
 from proxy.responses import error_element, error_event, refusal
 from proxy.transport.faults import AbortConnection, ClientGone, LeashPulled, UpstreamLost
 
@@ -71,6 +72,7 @@ async def _go_on(
 
 DECIDE: tuple[Stage, ...] = (
     authenticate,
+    unpack,
     read,
     route,
     check,

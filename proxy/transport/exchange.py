@@ -70,6 +70,9 @@ class Exchange:
         if connection.taken:
             return False
         if self.ended:
+            if not self._keep_alive and not self._request.complete:
+                # Answered before all was read: closing at once would take the answer with it.
+                await connection.linger()
             return self._keep_alive and await self._discard_rest()
         if self._framing is None and not connection.gone:
             await connection.refuse(refusal or _INTERNAL)

@@ -348,11 +348,11 @@ async def test_a_models_name_cannot_lead_to_another_address() -> None:
 @pytest.mark.parametrize("name", ["key", "%6bey"])
 async def test_a_key_in_the_query_is_taken_and_goes_no_further(name) -> None:
     async with site(providers=three) as here:
-        path = f"{ARRAY}?{name}={KEY}&alt=sse&%24x=1"
+        path = f"{ARRAY}?{name}={KEY}&alt=sse&%24prettyPrint=1"
         got = await (await here.post(path, CONTENTS, authorization="")).read()
         assert got.status == 200
         call = here.fake.record.calls[-1]
-        assert call.target == f"{ARRAY}?alt=sse&%24x=1"
+        assert call.target == f"{ARRAY}?alt=sse&%24prettyPrint=1"
         assert KEY not in str(call.headers)
         wrong = await (
             await here.post(f"{ARRAY}?{name}=nonsense", CONTENTS, authorization="")
