@@ -28,6 +28,7 @@ _MAX_OVERRUN = 100.0
 _FADING = 0.98
 """What one call that kept to its estimate leaves of the margin: half of it is gone after 34 of them."""
 _PERCENTILE = 0.95
+_NEWEST_SHARE = 0.25
 
 
 class OutputHistory:
@@ -57,6 +58,18 @@ class OutputHistory:
             return own.p95_tokens, own.margin
         return self.p95_tokens(vk_id, model), 1.0 if own is None else own.margin
 
+    def note_unseen(self, vk_id: str, model: str, tokens: int) -> None:
+        """Note how many tokens of a streamed answer were billed and not shown: what a model thinks to itself."""
+        for name in ((vk_id, model), ("", model)):
+            series = self._series.get(name)
+            if series is not None and (tokens or series.unseen_tokens):
+                series.unseen_tokens += (tokens - series.unseen_tokens) * _NEWEST_SHARE
+
+    def unseen_tokens(self, vk_id: str, model: str) -> int:
+        """Return how many tokens an answer to the key, or to any, usually has that are not shown."""
+        series = self._series.get((vk_id, model)) or self._series.get(("", model))
+        return 0 if series is None else int(series.unseen_tokens)
+
     def _add(self, name: tuple[str, str], output_tokens: int) -> "_Series":
         series = self._series.get(name)
         if series is None:
@@ -81,9 +94,10 @@ class OutputHistory:
 
 
 class _Series:
-    __slots__ = ("count", "margin", "p95_tokens", "samples")
+    __slots__ = ("count", "margin", "p95_tokens", "samples", "unseen_tokens")
 
     def __init__(self) -> None:
+        self.unseen_tokens = 0.0
         self.margin = 1.0
         self.samples: list[int] = []
         self.p95_tokens = 0

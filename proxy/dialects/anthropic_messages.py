@@ -16,6 +16,7 @@ from proxy.dialects.dialect import (
 )
 from proxy.dialects.error_forms import ANTHROPIC_ERRORS
 from proxy.dialects.request_fields import check_request, refused_json
+from rules.surcharges import FAST
 
 _GENERATED = ("text", "thinking", "partial_json")
 """The fields of a delta that hold generated text; signatures and citations are not billed as such."""
@@ -26,6 +27,7 @@ class _Request(msgspec.Struct, gc=False):
     messages: msgspec.Raw = msgspec.Raw()
     stream: Any = None
     max_tokens: Any = None
+    speed: Any = None
 
 
 class _Event(msgspec.Struct, gc=False):
@@ -58,7 +60,11 @@ def read_request(body: bytes) -> Ask:
     check_request(request.model, request.messages, "messages")
     limit = request.max_tokens
     return Ask(
-        request.model, request.stream is True, None if limit is None else token_count(limit), True
+        request.model,
+        request.stream is True,
+        None if limit is None else token_count(limit),
+        asks_usage=True,
+        tier=FAST if request.speed == FAST else "",
     )
 
 

@@ -29,6 +29,8 @@ class Ask(msgspec.Struct, frozen=True, gc=False):
     """Where the model stands in a body that is not JSON."""
     answers: int = 1
     """How many answers are asked for at once, and billed."""
+    tier: str = ""
+    """The service tier that is asked for where it costs more than others; the word of ``rules.surcharges``."""
 
 
 class Counts(NamedTuple):

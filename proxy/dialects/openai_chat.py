@@ -7,6 +7,7 @@ import msgspec
 from proxy.dialects.dialect import UNREADABLE, Ask, Dialect, text_bytes, token_count
 from proxy.dialects.openai_choices import asks_usage, body_reader, counts, event_reader
 from proxy.dialects.request_fields import check_request, refused_json
+from rules.surcharges import PRIORITY
 
 
 class _Request(msgspec.Struct, gc=False):
@@ -17,6 +18,7 @@ class _Request(msgspec.Struct, gc=False):
     max_tokens: Any = None
     max_completion_tokens: Any = None
     n: Any = None
+    service_tier: Any = None
 
 
 _request = msgspec.json.Decoder(_Request)
@@ -38,6 +40,7 @@ def read_request(body: bytes) -> Ask:
         None if limit is None else token_count(limit),
         None if options is None else asks_usage(options),
         answers=1 if request.n is None else token_count(request.n) or 1,
+        tier=PRIORITY if request.service_tier == PRIORITY else "",
     )
 
 

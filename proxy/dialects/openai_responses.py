@@ -24,6 +24,7 @@ from proxy.dialects.dialect import (
 from proxy.dialects.error_forms import RESPONSES_ERRORS
 from proxy.dialects.openai_choices import error_code
 from proxy.dialects.request_fields import check_model, refused_json
+from rules.surcharges import PRIORITY
 
 TERMINAL = frozenset({"response.completed", "response.failed", "response.incomplete"})
 _MAX_EVENT_BYTES = 4 * 1024 * 1024
@@ -36,6 +37,7 @@ class _Request(msgspec.Struct, gc=False):
     stream: Any = None
     background: Any = None
     max_output_tokens: Any = None
+    service_tier: Any = None
 
 
 class _Event(msgspec.Struct, gc=False):
@@ -75,7 +77,11 @@ def read_request(body: bytes) -> Ask:
         )
     limit = request.max_output_tokens
     return Ask(
-        request.model, request.stream is True, None if limit is None else token_count(limit), True
+        request.model,
+        request.stream is True,
+        None if limit is None else token_count(limit),
+        asks_usage=True,
+        tier=PRIORITY if request.service_tier == PRIORITY else "",
     )
 
 

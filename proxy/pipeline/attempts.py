@@ -308,7 +308,7 @@ def serve_by(gateway: Gateway, call: Call, place: int) -> None:
     if call.route.pricing is not Pricing.FREE:
         medium = call.route.pricing.medium
         price = gateway.prices.price(
-            choice.lane.binding.type, choice.model, call.admitted_s, medium
+            choice.lane.binding.type, choice.model, call.admitted_s, medium, call.ask.tier
         )
         call.price, call.estimate_nanousd = price, cost_nanousd(call.estimate, price)
 

@@ -55,4 +55,6 @@ def _outlay(gateway: Gateway, call: Call, choice: Choice) -> int:
 
 def _price(gateway: Gateway, call: Call, choice: Choice) -> Price:
     medium = call.route.pricing.medium
-    return gateway.prices.price(choice.lane.binding.type, choice.model, call.admitted_s, medium)
+    return gateway.prices.price(
+        choice.lane.binding.type, choice.model, call.admitted_s, medium, call.ask.tier
+    )

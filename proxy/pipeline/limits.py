@@ -112,7 +112,9 @@ def _wanted(gateway: Gateway, call: Call) -> tuple[Sequence[LimitState], Amounts
     """Return the limits that a call of the chosen lane counts in, and how much it will probably take of each unit."""
     bundle, lane, model = call.required_plan().bundle, call.required_lane(), call.model
     medium = call.route.pricing.medium
-    call.price = price = gateway.prices.price(lane.binding.type, model, call.admitted_s, medium)
+    call.price = price = gateway.prices.price(
+        lane.binding.type, model, call.admitted_s, medium, call.ask.tier
+    )
     usual_tokens, margin = gateway.history.outlook(bundle.vk_id, model)
     if call.dialect.estimate is None:
         estimate = estimate_usage(

@@ -103,7 +103,8 @@ def _of_maker(gateway: Gateway, call: Call, chain: tuple[Choice, ...]) -> tuple[
 
 
 def _cost(gateway: Gateway, call: Call, choice: Choice) -> int | None:
-    price = gateway.prices.price(choice.lane.binding.type, choice.model, gateway.now_s())
+    now_s, tier = gateway.now_s(), call.ask.tier
+    price = gateway.prices.price(choice.lane.binding.type, choice.model, now_s, tier=tier)
     usage = estimate_usage(len(call.body), call.ask.max_tokens, None, call.ask.answers)
     return cost_nanousd(usage, price) if price.is_known else None
 

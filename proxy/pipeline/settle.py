@@ -1,6 +1,7 @@
 """The stage that always runs, once: what was consumed, what it cost, hold and record. It never waits."""
 
 import math
+from typing import Any
 
 from core.fault import Refused
 from proxy.dialects.dialect import Counts
@@ -14,6 +15,8 @@ from rules.rates import Amounts
 from rules.usage import Usage
 
 _COMPLETED = Outcome.COMPLETED
+_STANDARD = "standard"
+"""How Anthropic tells that an answer was not made as fast as was asked, and costs no more than others."""
 _MOST_SECONDS = 10_000_000
 """More sound than fits into a request; a longer one was not measured."""
 
@@ -56,12 +59,14 @@ def settled_of(gateway: Gateway, call: Call) -> Settled:
     price, lane = call.price, call.required_lane()
     if price.unit:
         return _by_the_piece(call, price)
-    usage, is_estimated = consumed(call)
+    usage, is_estimated = consumed(gateway, call)
     answered = "" if call.meter is None else call.meter.reading.model
     if not price.is_known and answered and answered != call.model:
         # A custom endpoint's alias: the answer names the model that the catalogue may know.
         medium = call.route.pricing.medium
         price = gateway.prices.price(lane.binding.type, answered, call.admitted_s, medium)
+    elif call.ask.tier and _told_usage(call).get("speed") == _STANDARD:
+        price = gateway.prices.price(lane.binding.type, call.model, call.admitted_s)
     cost, source = cost_nanousd(usage, price), price.source
     if lane.provider.told_cost is not None and (told := _told_cost(call)) is not None:
         cost, source = told, TOLD_SOURCE
@@ -70,14 +75,19 @@ def settled_of(gateway: Gateway, call: Call) -> Settled:
         vk_id = call.required_plan().bundle.vk_id
         answer_tokens = usage.output_tokens // call.ask.answers
         gateway.history.add(vk_id, call.model, answer_tokens, overrun)
+        if call.ask.is_streamed and (shown := _shown_tokens(call)):
+            gateway.history.note_unseen(vk_id, call.model, max(0, usage.output_tokens - shown))
     return Settled(usage, cost, is_estimated, source)
+
+
+def _told_usage(call: Call) -> dict[str, Any]:
+    return (None if call.meter is None else call.meter.reading.usage) or {}
 
 
 def _told_cost(call: Call) -> int | None:
     """Return what the provider says that it charged; None where it does not say."""
-    tell = call.required_lane().provider.told_cost
-    usage = None if call.meter is None else call.meter.reading.usage
-    return None if tell is None or usage is None else tell(usage)
+    tell, usage = call.required_lane().provider.told_cost, _told_usage(call)
+    return tell(usage) if tell is not None and usage else None
 
 
 def _by_the_piece(call: Call, price: Price) -> Settled:
@@ -86,8 +96,7 @@ def _by_the_piece(call: Call, price: Price) -> Settled:
     if is_failed or (call.meter is None and call.outcome is not Outcome.CANCELLED):
         return Settled(NO_USAGE, 0, False, price.source)
     pieces, is_estimated = call.estimate.input_tokens, price.unit != CHARACTERS
-    told = None if call.meter is None else call.meter.reading.usage
-    seconds = (told or {}).get("seconds")
+    seconds = _told_usage(call).get("seconds")
     if (
         price.unit == SECONDS
         and isinstance(seconds, (int, float))
@@ -99,7 +108,7 @@ def _by_the_piece(call: Call, price: Price) -> Settled:
     return Settled(NO_USAGE, cost, is_estimated, price.source)
 
 
-def consumed(call: Call) -> tuple[Usage, bool]:
+def consumed(gateway: Gateway, call: Call) -> tuple[Usage, bool]:
     """Return the tokens a call consumed, and whether any of them are estimated."""
     if call.outcome is Outcome.FAILED and not call.has_started:
         return NO_USAGE, False
@@ -116,18 +125,26 @@ def consumed(call: Call) -> tuple[Usage, bool]:
         return NO_USAGE, False
     counts = call.told_counts()
     is_ended = call.outcome is Outcome.COMPLETED or reading.is_terminal
-    return _filled(call, counts, is_ended)
+    return _filled(gateway, call, counts, is_ended)
 
 
-def _filled(call: Call, counts: Counts, is_ended: bool) -> tuple[Usage, bool]:
+def _shown_tokens(call: Call) -> int:
+    return (
+        0 if call.meter is None else math.ceil(call.meter.reading.visible_bytes / BYTES_PER_TOKEN)
+    )
+
+
+def _filled(gateway: Gateway, call: Call, counts: Counts, is_ended: bool) -> tuple[Usage, bool]:
     """Fill what the provider did not tell with estimates: None is not told, 0 is told."""
     input_tokens, output_tokens, read_tokens, write_tokens, write_1h_tokens, is_consistent = counts
     if is_ended and input_tokens is not None and output_tokens is not None:
         usage = Usage(input_tokens, output_tokens, read_tokens, write_tokens, write_1h_tokens)
         return usage, not is_consistent
-    visible = 0
-    if call.meter is not None:
-        visible = math.ceil(call.meter.reading.visible_bytes / BYTES_PER_TOKEN)
+    visible = _shown_tokens(call)
+    if visible and call.ask.is_streamed:
+        # Whoever leaves between the last word and the usage has had what was thought before the first, too.
+        vk_id = call.required_plan().bundle.vk_id
+        visible += gateway.history.unseen_tokens(vk_id, call.model)
     is_estimated = not is_consistent or not is_ended
     if input_tokens is None:
         input_tokens, is_estimated = call.estimate.input_tokens, True
