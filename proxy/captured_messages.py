@@ -26,10 +26,11 @@ from proxy.translation.rules import GEMINI, RESPONSES, Notes
 from proxy.translation.sequence import Sequencer, fold
 from rules.captured_parts import (
     TOOL_WORDS,
+    UNSORTED,
     Message,
     dropped_message,
     dropped_part,
-    without_tools,
+    without,
 )
 from rules.cleaning import IDLE, Cleaner
 from rules.privacy import INPUT, OUTPUT, SYSTEM
@@ -71,10 +72,8 @@ def kept(exchange: Exchange, redact: Redact, privacy: Cleaner = IDLE) -> Kept:
     answered = [] if OUTPUT in drops else _answered(exchange)
     if drops:
         system = [dropped_part()] if system and SYSTEM in drops else system
-        asked = [dropped_message("user")] if INPUT in drops else without_tools(asked, drops)
-        answered = (
-            [dropped_message("assistant")] if OUTPUT in drops else without_tools(answered, drops)
-        )
+        asked = [dropped_message("user")] if INPUT in drops else without(asked, drops)
+        answered = [dropped_message("assistant")] if OUTPUT in drops else without(answered, drops)
     room = _Room(redact, privacy)
     system_text = room.written(system)
     # The newest messages tell the most, and an agent's oldest ones were kept with earlier calls.
@@ -245,7 +244,7 @@ def _events(stream: bytes) -> Iterable[tuple[str, bytes]]:
 
 def _whole(role: str, body: bytes) -> list[Message]:
     text = body[: 4 * MAX_SIDE_BYTES].decode("utf-8", "replace")
-    return [{"role": role, "parts": [{"type": "text", "content": text}]}]
+    return [{"role": role, "parts": [{"type": "text", "content": text, UNSORTED: True}]}]
 
 
 def _parts(parts: Iterable[Part]) -> list[Message]:

@@ -14,6 +14,9 @@ from rules.privacy import INPUT, OUTPUT, PLACEHOLDER, SYSTEM, TOOL_CALLS
 
 TOOL_WORDS = ("arguments", "result")
 """The fields of a part that hold what goes into a tool and comes out of it."""
+UNSORTED = "is_unsorted"
+"""Marks a part that is a whole body, whose form only its provider knows."""
+_WITHIN = frozenset({SYSTEM, TOOL_CALLS})
 _TOOL_PARTS = frozenset({"tool_call", "tool_call_response"})
 Message = dict[str, Any]
 
@@ -28,12 +31,15 @@ def dropped_message(role: str) -> Message:
     return {"role": role, "parts": [dropped_part()]}
 
 
-def without_tools(messages: list[Message], drops: frozenset[str]) -> list[Message]:
-    """Return messages whose tool calls say which tool it was and nothing that went into or came out of it."""
-    if TOOL_CALLS not in drops:
+def without(messages: list[Message], drops: frozenset[str]) -> list[Message]:
+    """Return messages without system instructions and without what went into tools or came out, as far as dropped.
+
+    Which tool it was stays. A text that was not taken apart may hold both, so neither of them leaves it whole.
+    """
+    if drops.isdisjoint(_WITHIN):
         return messages
     return [
-        message | {"parts": [_without_tool_words(part) for part in message.get("parts") or ()]}
+        message | {"parts": [_part_without(part, drops) for part in message.get("parts") or ()]}
         for message in messages
     ]
 
@@ -54,22 +60,24 @@ def without_hidden(texts: Mapping[str, str], hidden: frozenset[str]) -> dict[str
             found[category] = text
         elif category in hidden:
             found[category] = orjson.dumps(stand_ins[category]).decode()
-        elif category == SYSTEM or TOOL_CALLS not in hidden:
+        elif category == SYSTEM or hidden.isdisjoint(_WITHIN):
             found[category] = text
         else:
-            found[category] = orjson.dumps(_read_without_tools(text, stand_ins[category])).decode()
+            messages = _read_without(text, hidden, stand_ins[category])
+            found[category] = orjson.dumps(messages).decode()
     return found
 
 
-def _read_without_tools(text: str, stand_in: list[Message]) -> list[Message]:
+def _read_without(text: str, hidden: frozenset[str], stand_in: list[Message]) -> list[Message]:
     try:
-        messages = orjson.loads(text)
-        return without_tools(messages, frozenset({TOOL_CALLS}))
+        return without(orjson.loads(text), hidden)
     except (orjson.JSONDecodeError, AttributeError, TypeError):
         return stand_in
 
 
-def _without_tool_words(part: Message) -> Message:
-    if part.get("type") not in _TOOL_PARTS:
+def _part_without(part: Message, drops: frozenset[str]) -> Message:
+    if part.get(UNSORTED):
+        return dropped_part()
+    if TOOL_CALLS not in drops or part.get("type") not in _TOOL_PARTS:
         return part
     return part | {name: PLACEHOLDER for name in TOOL_WORDS if name in part}

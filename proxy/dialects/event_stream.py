@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 _EVENT_END = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
 _LONGEST_END_BYTES = 4
+_ORDER_MARK = b"\xef\xbb\xbf"
 HEAD_BYTES = 256
 END_BYTES = 4096
 
@@ -86,6 +87,9 @@ class EventSplitter:
 
 def data_of(event: bytes) -> bytes | None:
     """Return the data of an event, its lines joined, or None when it has none (comments, bare fields)."""
+    if event.startswith(_ORDER_MARK):
+        # Readers skip one at the beginning of a stream.
+        event = event[len(_ORDER_MARK) :]
     lines = event.splitlines()
     found = [line[5:] for line in lines if line.startswith(b"data:")]
     if not found:

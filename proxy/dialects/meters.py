@@ -15,6 +15,7 @@ from proxy.dialects.readings import (
     problem_in,
     problem_with,
     usage_at_end,
+    without_halves,
 )
 from proxy.splice import without_null_usage
 
@@ -236,13 +237,19 @@ class BodyMeter:
         try:
             if pieces:
                 body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-                self._dialect.read_body(body, reading)
+                self._read(body)
             elif self._tail:
                 reading.usage = usage_at_end(self._tail, self._dialect.usage_member)
             reading.is_terminal = True
         except UNREADABLE:
             reading.usage = None
         return []
+
+    def _read(self, body: bytes) -> None:
+        try:
+            self._dialect.read_body(body, self.reading)
+        except UNREADABLE:
+            self._dialect.read_body(without_halves(body), self.reading)
 
 
 class InflatingMeter:

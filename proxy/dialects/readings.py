@@ -1,5 +1,6 @@
 """How a piece of an answer is read into a ``Reading``, and what is made of one that can't be. Keeps nothing."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,7 @@ class _Chunk(msgspec.Struct, gc=False):
     usage: Any = None
 
 
+_HALF, _STAND_IN = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}"), rb"\\ufffd"
 _chunk = msgspec.json.Decoder(_Chunk)
 
 
@@ -43,8 +45,14 @@ def problem_with(read: Callable[[bytes, Reading], None], data: bytes, reading: R
         # JSON, but not of the expected form: a vendor's extra, which is the client's to judge.
         return ""
     except UNREADABLE as error:
-        return str(error)
+        whole = without_halves(data)
+        return str(error) if whole == data else problem_with(read, whole, reading)
     return ""
+
+
+def without_halves(data: bytes) -> bytes:
+    """Return JSON without halves of characters, which are sent by whoever cuts a text between two UTF-16 units."""
+    return _HALF.sub(_STAND_IN, data)
 
 
 def note_skipped(dialect: Dialect, skipped: list[Skipped], reading: Reading) -> None:

@@ -1,5 +1,7 @@
 """Converters that let an answer pass only as far as its guardrails have judged it: streams and whole bodies."""
 
+import re
+
 from core.fault import Refused
 from proxy.dialects.event_stream import EventSplitter, data_of
 from proxy.guarding.events import Reader
@@ -10,6 +12,8 @@ from proxy.splice_at import Path
 from rules.guardrails.hold_back import Released
 from rules.guardrails.texts import Text, Unreadable, answer_texts, parsed
 
+_DATA = re.compile(rb"(?:\A(?:\xef\xbb\xbf)?|(?<=[\r\n]))data:")
+"""Where a line of data begins; other lines may hold the word as well."""
 MAX_EVENT_BYTES = 4 * 1024 * 1024
 MAX_BODY_BYTES = 32 * 1024 * 1024
 
@@ -65,9 +69,9 @@ def rewritten(released: Released[Path]) -> bytes:
     event = released.event
     if not released.changes:
         return event
-    start = event.find(b"data:")
-    if event.count(b"data:", start) == 1 or data_of(event) in event:  # type: ignore[operator]
-        return with_texts(event, released.changes, start + len(b"data:"))
+    starts = [found.end() for found in _DATA.finditer(event)]
+    if len(starts) == 1:
+        return with_texts(event, released.changes, starts[0])
     # Data over several lines becomes one line; between lines JSON has nothing but blanks.
     lines = [line for line in event.splitlines() if line and not line.startswith(b"data:")]
     data = (data_of(event) or b"").replace(b"\n", b" ")

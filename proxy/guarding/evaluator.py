@@ -16,6 +16,7 @@ from proxy.checks import Evaluator
 from proxy.transport.answer import BadAnswer
 from proxy.transport.faults import UpstreamLost
 from proxy.transport.upstream import UpstreamPool
+from rules.patterns import searchable
 
 _MAX_ANSWER_BYTES = 16 * 1024 * 1024
 _MAX_REASON_CHARACTERS = 200
@@ -71,7 +72,8 @@ async def ask(pool: UpstreamPool, evaluator: Evaluator, question: Question) -> A
             "direction": question.direction,
             **question.about,
             "texts": [
-                _Text(at, text) for at, text in zip(question.places, question.texts, strict=True)
+                _Text(at, searchable(text))
+                for at, text in zip(question.places, question.texts, strict=True)
             ],
         }
     )

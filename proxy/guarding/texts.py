@@ -1,5 +1,6 @@
 """Replaces texts in a body. Which texts there are is found in ``rules.guardrails.texts``."""
 
+import json
 from collections.abc import Mapping
 
 import msgspec
@@ -12,13 +13,21 @@ _PROBABILITIES = ("logprobs", "logprobsResult")
 
 def with_texts(data: bytes, changes: Mapping[Path, str], start: int = 0) -> bytes:
     """Return JSON in which the texts at some paths are replaced, and no other byte but their probabilities."""
-    edits = {path: becoming(msgspec.json.encode(text)) for path, text in changes.items()}
+    edits = {path: becoming(_written(text)) for path, text in changes.items()}
     around = {path[:steps] for path in changes for steps in range(len(path) + 1)}
     for path in around.difference(changes):
         for name in _PROBABILITIES:
             if (*path, name) not in around:
                 edits[(*path, name)] = _emptied
     return edited(data, edits, start)
+
+
+def _written(text: str) -> bytes:
+    try:
+        return msgspec.json.encode(text)
+    except UnicodeEncodeError:
+        # Half of a character, whose other half may come with the next event, is an escape only.
+        return json.dumps(text).encode()
 
 
 def _emptied(value: bytes) -> bytes:

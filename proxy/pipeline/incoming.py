@@ -40,7 +40,17 @@ _CONSUMED = frozenset(
         b"content-encoding",
     }
 )
-_NOTED = frozenset({*SESSION_HEADERS, b"anthropic-version", b"user-agent"})
+CONTENT_TYPE = b"content-type"
+_NOTED = frozenset({*SESSION_HEADERS, b"anthropic-version", b"user-agent", CONTENT_TYPE})
+_JSON_TYPES = frozenset(
+    {
+        b"",
+        b"application/json",
+        b"application/json; charset=utf-8",
+        b"application/json;charset=utf-8",
+    }
+)
+_FORM_TYPES = (b"multipart/", b"application/x-www-form-urlencoded")
 _DROPPED = frozenset(
     {
         *CONNECTION_HEADERS,
@@ -109,8 +119,23 @@ class Incoming(msgspec.Struct, frozen=True):
     @property
     def content_type(self) -> bytes:
         """The media type of the body; empty when it is not told once."""
-        told = [value for name, value in self.forwarded if name == b"content-type"]
+        told = [value for name, value in self.forwarded if name == CONTENT_TYPE]
         return told[0] if len(told) == 1 else b""
+
+    def as_json(self) -> "Incoming":
+        """Return these headers for a body that is JSON, which goes by no other name than that.
+
+        A body may be JSON to us and, as a form or in another character set, something else to a provider.
+        """
+        told = self.consumed.get(CONTENT_TYPE, b"")
+        if told in _JSON_TYPES:
+            return self
+        told = told.lower()
+        has_set = b"charset" in told and b"utf-8" not in told and b"utf8" not in told
+        if not (has_set or told.lstrip().startswith(_FORM_TYPES)):
+            return self
+        forwarded = [header for header in self.forwarded if header[0] != CONTENT_TYPE]
+        return Incoming(self.consumed, [*forwarded, (CONTENT_TYPE, b"application/json")])
 
     @property
     def trace(self) -> tuple[bytes, bytes, bytes] | None:

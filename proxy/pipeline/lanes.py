@@ -26,6 +26,7 @@ from rules.accounts import NotAllowed, account_of, is_catalogued, resolve
 from rules.routing import Directory, Reason, Source, Unplaced
 
 _MAX_PLANS = 20_000
+_MAX_OTHERS = 64
 _MAX_TARGETS = 256
 """Past this a caller is inventing model names; their request lines are made all the same."""
 _MAX_MODELS = 256
@@ -307,16 +308,28 @@ class PlanBook:
 
     def __init__(self) -> None:
         self._plans: dict[str, Plan] = {}
+        self._others: dict[int, Plan] = {}
+        """Of keys with two secrets, while one is rotated out, the plan of the other; by the bundle's identity."""
 
     def of(self, bundle: Bundle) -> Plan:
         """Return the plan of a bundle."""
         plan = self._plans.get(bundle.vk_id)
         if plan is None or plan.bundle is not bundle:
+            other = self._others.get(id(bundle))
+            if other is not None and other.bundle is bundle:
+                return other
             if len(self._plans) >= _MAX_PLANS:
                 self._plans.clear()
+            if plan is not None:
+                self._set_aside(plan)
             plan = Plan(bundle, routing_terms(bundle), checks=checks_of(bundle))
             self._plans[bundle.vk_id] = plan
         return plan
+
+    def _set_aside(self, plan: Plan) -> None:
+        if len(self._others) >= _MAX_OTHERS:
+            self._others.clear()
+        self._others[id(plan.bundle)] = plan
 
 
 def with_query(target: bytes, query: bytes) -> bytes:

@@ -26,6 +26,7 @@ def read(gateway: Gateway, call: Call) -> None:
     if dialect.read_form is not None:
         call.ask = dialect.read_form(call.body, call.incoming.content_type)
         return
+    call.incoming = call.incoming.as_json()
     call.ask = dialect.read_request(call.body)
     if route.names_model:
         model = route.model_in(call.scope["path"])

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from core.fault import Fault, Refused
 from proxy.dialects.dialect import UNREADABLE, Reading
+from proxy.dialects.readings import problem_with
 from proxy.gateway import Gateway
 from proxy.guarding.frames import FrameGuard
 from proxy.pipeline import remember
@@ -224,12 +225,8 @@ class Turns:
         now = time.monotonic()
         if call.first_byte is None:
             call.first_byte = now
-        try:
-            call.required_lane().wire.read_event(event, reading)
-        except msgspec.ValidationError:
-            pass
-        except UNREADABLE as error:
-            await self._fail(BrokenAnswer(MALFORMED_STREAM, str(error)))
+        if problem := problem_with(call.required_lane().wire.read_event, event, reading):
+            await self._fail(BrokenAnswer(MALFORMED_STREAM, problem))
             return
         is_last = reading.is_terminal or bool(reading.error_code)
         passed = [event]

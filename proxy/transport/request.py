@@ -17,7 +17,7 @@ _HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~%!$&'()*+,;=-]+)(?::[0-
 _ABSOLUTE = re.compile(rb"https?://([^/?#]*)(.*)\Z", re.IGNORECASE | re.DOTALL)
 _REFUSED_NAME = b"_"
 """Stands for every header name with an underscore: servers behind us may take it for a hyphen."""
-_SINGLE = frozenset({b"host", b"content-length", b"transfer-encoding", b"expect"})
+_SINGLE = frozenset({b"host", b"content-length", b"transfer-encoding", b"expect", b"content-type"})
 _MOST_NAMES = 1024
 _LOWERED: dict[bytes, bytes] = {}
 _WIRE_BYTES_PER_CHUNK = 12

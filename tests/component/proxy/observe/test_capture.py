@@ -8,8 +8,9 @@ import pytest
 import trio
 
 from proxy import capture
+from rules.captured_parts import without_hidden
 from rules.cleaning import Cleaner
-from rules.privacy import MODES, NOTHING_DROPPED, PLACEHOLDER, Privacy
+from rules.privacy import INPUT, MODES, NOTHING_DROPPED, PLACEHOLDER, SYSTEM, TOOL_CALLS, Privacy
 from tests.component.proxy.pipeline.site import Site, chat, message, site
 
 pytestmark = pytest.mark.trio
@@ -238,6 +239,27 @@ async def test_what_privacy_drops_never_reaches_the_spool(mode, path, body, more
             assert orjson.loads(kept[0]["output_messages"])[0]["parts"] == placeholder
             assert CANARY not in orjson.dumps(kept).decode()
         assert here.gateway.captures._used_bytes == 0
+
+
+async def test_a_body_that_was_not_taken_apart_holds_what_is_dropped_of_it() -> None:
+    call = {"id": "x", "type": "function", "function": {"name": "f", "arguments": CANARY}}
+    of_tools = [
+        {"role": "assistant", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "x", "content": CANARY},
+    ]
+    dropped = {SYSTEM: [{"role": "system", "content": CANARY}], TOOL_CALLS: of_tools}
+    async with site() as here:
+        for category, messages in dropped.items():
+            odd = {"role": "user", "content": [{"type": "of-tomorrow"}]}
+            for drops in ({category}, set()):
+                keep(here, "raw", privacy=Privacy(frozenset(drops)))
+                body = chat(messages=[*messages, odd])
+                assert (await (await here.post("/v1/chat/completions", body)).read()).status == 200
+                kept = (await contents(here))[-1]
+                text = kept["input_messages"]
+                assert (CANARY in text) is (not drops)
+                hidden = without_hidden({INPUT: text}, frozenset({category}))[INPUT]
+                assert CANARY not in hidden
 
 
 async def test_fields_and_patterns_of_privacy_are_dropped_in_raw_mode_too() -> None:

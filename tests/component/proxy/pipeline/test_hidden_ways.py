@@ -1,11 +1,12 @@
 """Ways around the counting and the checking that a request or a provider might try, one by one."""
 
 import gzip
+from copy import copy
 
 import orjson
 import pytest
 
-from tests.component.proxy.pipeline.site import KEY, binding, chat, request, site
+from tests.component.proxy.pipeline.site import KEY, binding, chat, message, request, site
 from tests.component.proxy.pipeline.test_injection import before
 
 pytestmark = pytest.mark.trio
@@ -73,3 +74,54 @@ async def test_a_long_body_is_taken_from_whoever_has_a_key_only() -> None:
             got = await (await here.post("/v1/chat/completions", sent, **coding)).read()
             assert got.status == 200
             assert here.fake.record.calls[-1].body_bytes == len(body)
+
+
+FORMS = (
+    "application/x-www-form-urlencoded",
+    "Multipart/form-data; boundary=b",
+    "application/json; charset=utf-7",
+    "application/json;charset=UTF-16",
+)
+
+
+async def test_a_body_that_is_judged_as_json_goes_by_no_other_name() -> None:
+    async with site() as here:
+        for told in (*FORMS, "application/json; Charset=UTF-8", "text/plain"):
+            got = await (await here.post("/v1/messages", message(), content_type=told)).read()
+            assert got.status == 200
+            sent = [v for n, v in here.fake.record.calls[-1].headers if n == "content-type"]
+            assert sent == ["application/json" if told in FORMS else told]
+        client = await here.front.connect()
+        twice = "application/json\r\ncontent-type: multipart/form-data; boundary=b"
+        await client.send(request("/v1/messages", message(), content_type=twice))
+        assert (await client.answer())[0] == 400
+
+
+async def test_half_a_character_in_an_answer_is_no_reason_to_break_it_off() -> None:
+    said = b'{"id":"c","model":"m","choices":[{"index":0,"delta":{"content":"\\ud83d"}}]}'
+    done = b'{"id":"c","choices":[],"usage":{"prompt_tokens":5,"completion_tokens":6}}'
+    stream = b"data: %b\n\ndata: %b\n\ndata: [DONE]\n\n" % (said, done)
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: %b\r\ncontent-length: %d\r\n\r\n"
+    whole = said.replace(b"delta", b"message")[:-1] + done[9:].replace(b'"choices":[]', b'"x":1')
+    for media, body in ((b"text/event-stream", stream), (b"application/json", whole)):
+        async with before(head % (media, len(body)) + body) as here:
+            asked = chat(
+                stream=media != b"application/json", stream_options={"include_usage": True}
+            )
+            got = await (await here.post("/v1/chat/completions", asked)).read()
+            assert (got.status, got.body) == (200, body)
+            row = await here.the_settlement()
+            assert (row["outcome"], row["input_tokens"], row["output_tokens"]) == (
+                "completed",
+                5,
+                6,
+            )
+
+
+async def test_both_secrets_of_a_key_in_rotation_keep_what_was_worked_out_for_them() -> None:
+    async with site() as here:
+        new, old = here.keyring.bundle, copy(here.keyring.bundle)
+        plans = here.gateway.plans
+        first = [plans.of(new), plans.of(old)]
+        assert [plans.of(new), plans.of(old), plans.of(new)] == [*first, first[0]]
+        assert plans.of(copy(new)) not in first

@@ -241,6 +241,28 @@ def test_data_over_several_lines_is_rewritten_too() -> None:
     assert out.startswith(b": note\nid: 7\n")
 
 
+@pytest.mark.parametrize(
+    "before", [b"event: data:x\n", b": data: x\n", b"\xef\xbb\xbf", b"id:data:\r\n"]
+)
+def test_a_line_that_speaks_of_data_hides_none(before) -> None:
+    data = orjson.dumps({"choices": [{"index": 0, "delta": {"content": SECRET}}]})
+    guard, _ = guarded("openai_chat", check())
+    out, refused = passed(guard, [before + b"data: %b\n\n" % data, b"data: [DONE]\n\n"])
+    assert refused is None
+    assert SECRET.encode() not in out
+    assert out.startswith(before)
+
+
+def test_a_text_with_half_a_character_is_rewritten_too() -> None:
+    data = orjson.dumps({"choices": [{"index": 0, "delta": {"content": SECRET}}]})
+    data = data.replace(b'"content":"', b'"content":"\\ud83d ')
+    guard, _ = guarded("openai_chat", check())
+    out, refused = passed(guard, [b"data: %b\n\n" % data, b"data: [DONE]\n\n"])
+    assert refused is None
+    assert SECRET.encode() not in out
+    assert b"\\ud83d" in out
+
+
 @pytest.mark.parametrize("on_failure", ["fail_closed", "fail_open"])
 def test_an_event_that_cannot_be_read_passes_only_where_that_was_chosen(on_failure) -> None:
     guard, judge = guarded("openai_chat", check(on_failure=on_failure))
