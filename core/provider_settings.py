@@ -41,7 +41,9 @@ class ProviderSettings:
 
     def serves(self, model: str) -> bool:
         """Say whether a model may be sent there: none of the patterns blocks it."""
-        return not any(fnmatchcase(model, pattern) for pattern in self.blocked_models)
+        # Azure, for one, takes a name in any case.
+        name = model.strip().casefold()
+        return not any(fnmatchcase(name, pattern.casefold()) for pattern in self.blocked_models)
 
 
 NO_SETTINGS = ProviderSettings()

@@ -113,10 +113,17 @@ class Policy:
         return self._judge([(URLS, urls_in(body))]) if URLS in self.rules else PASSED
 
     def judge_model(self, model: str, provider: str) -> Verdict:
-        """Return the verdict on a model by its name at the provider, in both spellings."""
+        """Return the verdict on a model by its name at the provider, in both spellings.
+
+        Some providers take a name in any case, so a name in capitals is judged in small letters, too.
+        """
         if MODELS not in self.rules:
             return PASSED
-        return self._judge([(MODELS, [Subject((model, f"{provider}/{model}"), "model")])])
+        spellings: tuple[str, ...] = (model, f"{provider}/{model}")
+        small = model.strip().lower()
+        if small != model:
+            spellings += (small, f"{provider}/{small}")
+        return self._judge([(MODELS, [Subject(spellings, "model")])])
 
     def _judge(self, found: Sequence[tuple[str, list[Subject]]]) -> Verdict:
         shadowed: list[Finding] = []

@@ -176,6 +176,7 @@ def test_blocked_models_are_patterns_and_deployments_rename() -> None:
     )
     assert not settings.serves("gpt-4o")
     assert not settings.serves("o3-preview")
+    assert not settings.serves("GPT-4o")
     assert settings.serves("gpt-5")
     assert (settings.name_of("gpt-5"), settings.name_of("gpt-5-mini")) == ("prod", "gpt-5-mini")
 

@@ -283,6 +283,10 @@ def test_a_model_is_judged_in_both_spellings() -> None:
     for pattern in ("^gpt-4$", "^openai/gpt-4$"):
         assert policy(models={"deny": [pattern]}).judge_model("gpt-4", "openai").blocked is not None
         assert policy(models={"allow": [pattern]}).judge_model("gpt-4", "openai").blocked is None
+    for name in ("GPT-4", "Gpt-4", " gpt-4"):
+        denied = policy(models={"deny": ["^(azure/)?gpt-4$"]})
+        assert denied.judge_model(name, "azure").blocked is not None
+    assert policy(models={"allow": ["^Llama-3$"]}).judge_model("Llama-3", "custom").blocked is None
     found = policy(models={"allow": ["^claude"]}).judge_model("gpt-4", "openai").blocked
     assert found is not None
     assert found.reason == 'The model "gpt-4" is not on the allow-list of house rules.'
