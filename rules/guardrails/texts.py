@@ -13,8 +13,9 @@ Path = tuple[str | int, ...]
 REQUEST_PLACES = (
     *("messages", "system", "input", "instructions", "contents", "content"),
     *("systemInstruction", "system_instruction", "prompt", "suffix", "requests", "prediction"),
-    "generateContentRequest",
+    *("generateContentRequest", "generate_content_request", "documents"),
 )
+_FOLDED_PLACES = frozenset(place.casefold() for place in REQUEST_PLACES)
 ANSWER_PLACES = (
     *("choices", "content", "output", "output_text", "candidates", "text", "segments"),
     *("message", "part", "item", "delta", "arguments", "refusal", "content_block", "annotation"),
@@ -88,6 +89,10 @@ def request_texts(body: bytes) -> list[Text]:
     value = parsed(body)
     if not isinstance(value, dict):
         raise Unreadable("the body is no object")
+    for name in value:
+        if name not in REQUEST_PLACES and name.casefold() in _FOLDED_PLACES:
+            # Some servers take a name in any case, and the last of two.
+            raise Unreadable("a member is spelled in another way")
     return [text for text in _under(value, REQUEST_PLACES) if not text.is_signed]
 
 
@@ -140,5 +145,5 @@ def _members(value: dict[str, Any], path: Path, is_free: bool, is_signed: bool) 
         ):
             continue
         is_own = name in _FREE or (name == "input" and kind in ("tool_use", "server_tool_use"))
-        is_thought = kind == "thinking" and name == "thinking"
+        is_thought = kind == "thinking" and name == "thinking" and bool(value.get("signature"))
         yield from leaves(inner, (*path, name), is_own, is_signed or is_thought)

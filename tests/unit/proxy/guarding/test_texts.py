@@ -187,10 +187,18 @@ def test_signed_thinking_is_looked_at_in_answers_only() -> None:
     assert [t.is_signed for t in answer_texts({"content": [block]})] == [True]
     body = json.dumps({"messages": [{"role": "assistant", "content": [block]}]}).encode()
     assert request_texts(body) == []
+    # Vendors who sign nothing take thoughts of anybody's.
+    told = json.dumps({"messages": [{"content": [{"type": "thinking", "thinking": "x"}]}]})
+    assert [t.text for t in request_texts(told.encode())] == ["x"]
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"[]", b'{"messages":[{"content":"a","content":"b"}]}', b"[" * 9999]
+    "body",
+    [
+        *(b"", b"[]", b'{"messages":[{"content":"a","content":"b"}]}', b"[" * 9999),
+        b'{"messages":[{"content":"a"}],"Messages":[{"content":"b"}]}',
+        '{"messages":[],"meſſages":[{"content":"b"}]}'.encode(),
+    ],
 )
 def test_what_cannot_be_told_is_not_guessed(body) -> None:
     with pytest.raises(Unreadable):
