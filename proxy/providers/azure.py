@@ -5,7 +5,7 @@ With an API version the classic addresses are used, where the path names a deplo
 shows a token.
 """
 
-from urllib.parse import quote
+from urllib.parse import quote, unquote_to_bytes
 
 from core.provider_tokens import ENTRA_SCOPE
 from proxy.bundle import ProviderBinding
@@ -48,8 +48,12 @@ def socket_headers(binding: ProviderBinding) -> Headers | None:
 
 def query(given: bytes) -> bytes:
     """Return the caller's query without a version of its own: the provider's is what counts."""
-    kept = [part for part in given.split(b"&") if part and not part.startswith(b"api-version=")]
-    return b"&".join(kept)
+    return b"&".join(part for part in given.split(b"&") if part and not _names_version(part))
+
+
+def _names_version(part: bytes) -> bool:
+    # Azure takes names in any case, and escaped.
+    return unquote_to_bytes(part.partition(b"=")[0]).lower() == b"api-version"
 
 
 AZURE = Provider(

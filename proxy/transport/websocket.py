@@ -24,6 +24,8 @@ _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _MAX_HEAD_BYTES = 32 * 1024
 _STATUS = re.compile(rb"HTTP/1\.1 ([1-5][0-9]{2})(?: [^\r\n]*)?")
 _LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\0]*?)[ \t]*")
+_SMALL_CHARACTERS, _MAX_SMALL = 64, 4096
+"""A message that is cut into very small pieces costs many times what its text does."""
 NORMAL, GOING_AWAY, UNSUPPORTED, POLICY, TOO_BIG, INTERNAL = 1000, 1001, 1003, 1008, 1009, 1011
 TRY_AGAIN = 1013
 
@@ -43,6 +45,8 @@ class WebSocket:
         self._events: list[Event] = []
         self._parts: list[str] = []
         self._characters = 0
+        self._small = 0
+        """How many small pieces the message under way has come in."""
 
     async def receive(self) -> bytes | None:
         """Return the next text message as UTF-8, or None when the other side closed. Raises DuplexLost."""
@@ -69,14 +73,15 @@ class WebSocket:
 
     async def _text(self, event: TextMessage) -> bytes | None:
         self._characters += len(event.data)
-        if self._characters > self._max_message_bytes:
+        self._small += len(event.data) < _SMALL_CHARACTERS
+        if self._characters > self._max_message_bytes or self._small > _MAX_SMALL:
             await self.close(TOO_BIG, "the message is too long")
             raise DuplexLost("a message over the limit")
         self._parts.append(event.data)
         if not event.message_finished:
             return None
         message = "".join(self._parts).encode()
-        self._parts, self._characters = [], 0
+        self._parts, self._characters, self._small = [], 0, 0
         return message
 
     async def _read(self) -> None:

@@ -311,7 +311,8 @@ async def test_azure_is_reached_by_deployment_or_in_the_v1_form(
     settings: dict[str, Any], target: str, model: str
 ) -> None:
     async with site(providers=azure(**settings)) as here:
-        sent = await here.post("/v1/chat/completions?api-version=1999-01-01", chat("gpt-4o"))
+        others = "api-version=1999-01-01&API-Version=1999-01-01&api%2dversion=1999-01-01"
+        sent = await here.post(f"/v1/chat/completions?{others}", chat("gpt-4o"))
         assert (await sent.read()).status == 200
         told = seen(here)
         assert told["target"] == target

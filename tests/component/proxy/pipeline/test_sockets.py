@@ -315,7 +315,11 @@ async def test_turns_are_captured_as_the_key_says() -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"\x82\x81\0\0\0\0a", b"\x81\x01a", b"\xff\xff\xff\xff", b"\x81\x81\0\0\0\0\xff"]
+    "data",
+    [
+        *(b"\x82\x81\0\0\0\0a", b"\x81\x01a", b"\xff\xff\xff\xff", b"\x81\x81\0\0\0\0\xff"),
+        b"\x01\x81\0\0\0\0{" + b"\x00\x81\0\0\0\0 " * 4096,
+    ],
 )
 async def test_frames_that_are_none_end_the_connection_and_nothing_else(data) -> None:
     async with governed() as (here, peer):
