@@ -125,3 +125,23 @@ async def test_both_secrets_of_a_key_in_rotation_keep_what_was_worked_out_for_th
         first = [plans.of(new), plans.of(old)]
         assert [plans.of(new), plans.of(old), plans.of(new)] == [*first, first[0]]
         assert plans.of(copy(new)) not in first
+
+
+async def test_of_several_keys_the_first_place_counts_and_none_goes_on() -> None:
+    other = "lw_vk_live_01ARZ3NDEKTSV4RRFFQ69G5FAX"
+    spare = dict.fromkeys(("x_api_key", "x_goog_api_key", "api_key", "xi_api_key"), other)
+    async with site() as here:
+        for path, body in (("/v1/messages", message()), ("/v1/chat/completions", chat())):
+            got = await (await here.post(f"{path}?key={other}&%6Bey={KEY}", body, **spare)).read()
+            assert got.status == 200
+            call = here.fake.record.calls[-1]
+            assert not any(
+                key in str((call.target, call.headers, call.body)) for key in (KEY, other)
+            )
+            swapped = {"authorization": f"bearer {other}", "x_api_key": KEY}
+            got = await (await here.post(f"{path}?key={KEY}", body, **swapped)).read()
+            assert got.status == 401
+            assert other.encode() not in got.body
+            basic = {"authorization": "Basic eDp5", "x_api_key": KEY}
+            assert (await (await here.post(path, body, **basic)).read()).status == 200
+        assert other not in str(here.lines)

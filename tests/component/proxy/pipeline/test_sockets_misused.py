@@ -7,8 +7,17 @@ from typing import Any
 import pytest
 from websockets.exceptions import ConnectionClosed
 
+from core.fault import Fault, Refused
+from proxy.bundle import Bundle
 from tests.component.proxy.pipeline.site import site
-from tests.component.proxy.pipeline.test_sockets import ASK, dial, events, governed, in_thread
+from tests.component.proxy.pipeline.test_sockets import (
+    ASK,
+    dial,
+    events,
+    governed,
+    in_thread,
+    turn,
+)
 from tests.component.proxy.transport.peers import until
 
 pytestmark = pytest.mark.trio
@@ -72,3 +81,21 @@ async def test_events_of_an_answer_that_nobody_asked_for_end_the_connection() ->
         assert await in_thread(talk) == (["error", "rate_limits.updated"], 1008)
         assert (await here.the_settlement())["outcome"] == "failed"
         await here.at_rest()
+
+
+async def test_a_key_that_was_revoked_on_an_open_connection_asks_nothing_more() -> None:
+    async with governed() as (here, peer):
+
+        async def revoked(_: str) -> Bundle:
+            raise Refused(Fault.VIRTUAL_KEY_REVOKED)
+
+        def talk() -> list[dict[str, Any]]:
+            with dial(here) as socket:
+                first = turn(socket)
+                here.keyring.is_cold, here.keyring.resolve = True, revoked  # type: ignore[method-assign]
+                return [first[-1], *turn(socket)]
+
+        done, refused = await in_thread(talk)
+        assert done["type"] == "response.completed"
+        assert (refused["status"], refused["error"]["code"]) == (403, "virtual_key_revoked")
+        assert len(peer.turns) == len(here.settled) == 1
