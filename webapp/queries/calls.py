@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from core import privacy
@@ -20,6 +20,8 @@ from webapp.queries.reading import hidden_from
 from webapp.queries.virtual_keys import OTHERS, VIEW, may_see
 
 LOGS = "gatewayLogs:view"
+_CALL = "req_"
+_EVER = datetime(2000, 1, 1, tzinfo=UTC)
 _FINDINGS = ("policy_blocked", "policy_shadow")
 _FACTS = (
     *("attempts", "fallback_count", "alias", "model_source", "answer_model", "finish_reasons"),
@@ -55,7 +57,7 @@ class Wanted:
     since: datetime
     until: datetime
     id: str = ""
-    """The id of a request, a trace or a session."""
+    """The id of a request, whenever it was made, or of a trace or a session."""
     model: str = ""
     """Part of a model's name."""
     equal: Mapping[str, str] = field(default_factory=dict)
@@ -110,14 +112,16 @@ def found_call(who: Viewer, call_id: str) -> FoundCall:
 
 def calls_page(who: Viewer, wanted: Wanted, behind: ledger.Place | None, limit: int) -> CallsFound:
     """Return the calls that somebody may see, newest first, in four statements; one's own are always among them."""
-    query = ledger.calls_of(
-        who.organization_id, wanted.since, wanted.until, dict(wanted.equal)
-    ).where(_visible(who))
+    since = _EVER if wanted.id.startswith(_CALL) else wanted.since
+    query = ledger.calls_of(who.organization_id, since, wanted.until, dict(wanted.equal))
+    query = query.where(_visible(who))
     if wanted.model:
         query = query.where(LedgerRow.model.contains(wanted.model))
     if wanted.id:
         is_it = LedgerRow.call_id == wanted.id
-        is_it |= (LedgerRow.trace_id == wanted.id) | (LedgerRow.session_id == wanted.id)
+        if not wanted.id.startswith(_CALL):
+            # These have no index: what is asked for is looked for among the calls of the time.
+            is_it = (LedgerRow.trace_id == wanted.id) | (LedgerRow.session_id == wanted.id)
         query = query.where(is_it)
     rows, is_more = ledger.page_of_calls(query, behind, limit)
     names: dict[str, str] = {}

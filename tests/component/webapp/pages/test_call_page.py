@@ -187,6 +187,8 @@ def test_calls_are_listed_within_reach_filtered_and_a_page_at_a_time(tmp_path: P
     assert [row.target_id for row in looks] == [dan_id], "once, for all within five minutes"
     page = at.client.get(f"{here}?outcome=refused").text
     assert page.count('<tr id="call-') == 1 and "req_adas" in page
+    a_call(service, "req_old", keeps=False, admitted_at=early - timedelta(days=200))
+    assert at.client.get(f"{here}?id=req_old").text.count('<tr id="call-') == 1, "however old"
     assert "No call" in at.client.get(f"{here}?model=nothing&before=nonsense").text
     dan = at.browser("dan@acme.test")
     told = [row["call_id"] for row in dan.get(api).json["data"]]
