@@ -11,6 +11,7 @@ from functools import lru_cache
 from rules.pricing import Price, Rates
 
 PRIORITY, FAST = "priority", "fast"
+SURCHARGED = frozenset({PRIORITY, FAST})
 _WHOLE = 100
 _Row = tuple[re.Pattern[str], int]
 _OPENAIS: Sequence[_Row] = (

@@ -56,6 +56,8 @@ class Reading:
     """The provider's own usage object; later fields have replaced earlier ones."""
     model: str = ""
     answer_id: str = ""
+    tier: str = ""
+    """The service tier that the provider says it served the call in; empty where it says none."""
     finish_reasons: tuple[str, ...] = ()
     """Why generating stopped, in the provider's own words; one for each answer that it was asked for."""
     unread_choices: bytes = b""

@@ -32,6 +32,7 @@ class _Chunk(msgspec.Struct, gc=False):
     choices: Any = None
     usage: Any = None
     error: Any = None
+    service_tier: Any = None
 
 
 class _Whole(msgspec.Struct, gc=False):
@@ -40,6 +41,7 @@ class _Whole(msgspec.Struct, gc=False):
     id: Any = None
     model: Any = None
     usage: Any = None
+    service_tier: Any = None
     choices: msgspec.Raw = msgspec.Raw()
 
 
@@ -121,6 +123,8 @@ def _note_names(answer: _Chunk | _Whole, reading: Reading) -> None:
         reading.model = answer.model
     if not reading.answer_id and isinstance(answer.id, str):
         reading.answer_id = answer.id
+    if answer.service_tier is not None and isinstance(answer.service_tier, str):
+        reading.tier = answer.service_tier
 
 
 def error_code(error: object) -> str:

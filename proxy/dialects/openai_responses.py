@@ -56,6 +56,7 @@ class _Answer(msgspec.Struct, gc=False):
     output: msgspec.Raw = msgspec.Raw()
     usage: Any = None
     error: Any = None
+    service_tier: Any = None
 
 
 _request = msgspec.json.Decoder(_Request)
@@ -131,6 +132,8 @@ def _note(answer: _Answer, reading: Reading) -> None:
         reading.model = answer.model
     if isinstance(answer.id, str):
         reading.answer_id = answer.id
+    if isinstance(answer.service_tier, str) and answer.service_tier != "auto":
+        reading.tier = answer.service_tier
     if answer.error is not None:
         reading.error_code = error_code(answer.error)
     reading.usage = merged(reading.usage, answer.usage)

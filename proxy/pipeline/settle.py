@@ -12,11 +12,10 @@ from proxy.routes import Pricing
 from rules.estimates import BYTES_PER_TOKEN
 from rules.pricing import CHARACTERS, FREE_PRICE, SECONDS, TOLD_SOURCE, Price, cost_nanousd
 from rules.rates import Amounts
+from rules.surcharges import SURCHARGED
 from rules.usage import Usage
 
 _COMPLETED = Outcome.COMPLETED
-_STANDARD = "standard"
-"""How Anthropic tells that an answer was not made as fast as was asked, and costs no more than others."""
 _MOST_SECONDS = 10_000_000
 """More sound than fits into a request; a longer one was not measured."""
 
@@ -65,8 +64,9 @@ def settled_of(gateway: Gateway, call: Call) -> Settled:
         # A custom endpoint's alias: the answer names the model that the catalogue may know.
         medium = call.route.pricing.medium
         price = gateway.prices.price(lane.binding.type, answered, call.admitted_s, medium)
-    elif call.ask.tier and _told_usage(call).get("speed") == _STANDARD:
-        price = gateway.prices.price(lane.binding.type, call.model, call.admitted_s)
+    elif price.is_known and (tier := _served_tier(call)) != call.ask.tier:
+        medium = call.route.pricing.medium
+        price = gateway.prices.price(lane.binding.type, call.model, call.admitted_s, medium, tier)
     cost, source = cost_nanousd(usage, price), price.source
     if lane.provider.told_cost is not None and (told := _told_cost(call)) is not None:
         cost, source = told, TOLD_SOURCE
@@ -78,6 +78,15 @@ def settled_of(gateway: Gateway, call: Call) -> Settled:
         if call.ask.is_streamed and (shown := _shown_tokens(call)):
             gateway.history.note_unseen(vk_id, call.model, max(0, usage.output_tokens - shown))
     return Settled(usage, cost, is_estimated, source)
+
+
+def _served_tier(call: Call) -> str:
+    """Return in which service tier a call was served, as far as it is told: Anthropic tells within its usage."""
+    reading = None if call.meter is None else call.meter.reading
+    if reading is None:
+        return call.ask.tier
+    told = reading.tier or (reading.usage or {}).get("speed")
+    return told if isinstance(told, str) and told in SURCHARGED else "" if told else call.ask.tier
 
 
 def _told_usage(call: Call) -> dict[str, Any]:

@@ -27,21 +27,41 @@ async def test_a_dearer_service_is_held_and_booked_as_such(path, body, asked, ti
             await (await here.post(path, body | {name: said})).read()
         plain, dear = here.settled
         assert dear["output_tokens"] == plain["output_tokens"] > 0
-        assert dear["cost_nanousd"] == pytest.approx(plain["cost_nanousd"] * times, rel=0.01)
-        assert dear["price_source"].endswith((", priority", ", fast")) is (times > 1)
+        # OpenAI says in the recorded answer that it served the call like any other.
+        booked = times if path == "/v1/messages" else 1
+        assert dear["cost_nanousd"] == pytest.approx(plain["cost_nanousd"] * booked, rel=0.01)
+        assert dear["price_source"].endswith((", priority", ", fast")) is (booked > 1)
         admitted = [line["payload"] for line in here.lines if line["command"] == "admitSpend"]
         held = [one["estimate_nanousd"] for one in admitted]
         assert held[1] == pytest.approx(held[0] * times, rel=0.01)
 
 
-async def test_what_was_served_like_others_costs_no_more() -> None:
-    usage = {"prompt_tokens": 100, "completion_tokens": 100, "speed": "standard"}
-    body = orjson.dumps({"id": "c", "model": "gpt-5", "choices": [], "usage": usage})
-    async with before(OK + b"content-length: %d\r\n\r\n" % len(body) + body) as here:
-        for more in ({}, {"service_tier": "priority"}):
-            await (await here.post("/v1/chat/completions", chat("gpt-5", **more))).read()
-        first, second = here.settled
-        assert first["cost_nanousd"] == second["cost_nanousd"] > 0
+ANSWERS = {
+    "/v1/chat/completions": {
+        "choices": [],
+        "usage": {"prompt_tokens": 100, "completion_tokens": 9},
+    },
+    "/v1/responses": {"output": [], "usage": {"input_tokens": 100, "output_tokens": 9}},
+}
+
+
+@pytest.mark.parametrize("path", ANSWERS)
+@pytest.mark.parametrize("is_streamed", [False, True])
+async def test_what_the_provider_says_of_its_service_counts(path, is_streamed) -> None:
+    for served, times in (("default", 1), ("priority", 2)):
+        answer = {"id": "c", "model": "gpt-5", "service_tier": served, **ANSWERS[path]}
+        body, media = orjson.dumps(answer), b"application/json"
+        if is_streamed:
+            done = {"type": "response.completed", "response": answer}
+            told = orjson.dumps(done) if "responses" in path else body
+            body, media = b"data: %b\n\ndata: [DONE]\n\n" % told, b"text/event-stream"
+        head = OK.replace(b"application/json", media) + b"content-length: %d\r\n\r\n"
+        async with before(head % len(body) + body) as here:
+            for asked in ("default", "priority"):
+                told = {"service_tier": asked, "stream": is_streamed, "input": "hello"}
+                await (await here.post(path, chat("gpt-5") | told)).read()
+            costs = {row["cost_nanousd"] for row in here.settled}
+            assert costs == {(100 * 1_250 + 9 * 10_000) * times}
 
 
 async def test_a_price_by_the_piece_or_of_another_vendor_stays() -> None:
