@@ -50,6 +50,8 @@ _JSON_TYPES = frozenset(
         b"application/json;charset=utf-8",
     }
 )
+_TWICE = b"multipart/told-twice"
+"""Stands for the type of a body that has two: our own door refuses it, others may not."""
 _FORM_TYPES = (b"multipart/", b"application/x-www-form-urlencoded")
 _DROPPED = frozenset(
     {
@@ -170,8 +172,11 @@ def read_headers(headers: Headers) -> Incoming:
             role = _learn(name)
         if role & _FORWARD:
             forwarded.append(header)
-        if role & _CONSUME and name not in consumed:
-            consumed[name] = header[1]
+        if role & _CONSUME:
+            if name not in consumed:
+                consumed[name] = header[1]
+            elif name == CONTENT_TYPE:
+                consumed[name] = _TWICE
     if b"connection" in consumed:
         forwarded = _without_connection_options(consumed[b"connection"], forwarded)
     return Incoming(consumed, forwarded)

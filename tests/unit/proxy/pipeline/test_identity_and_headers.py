@@ -66,6 +66,16 @@ def test_headers_pass_in_order_and_with_their_bytes() -> None:
     assert incoming.session_id == "s"
 
 
+def test_a_body_of_two_types_goes_on_as_one() -> None:
+    json, form = (b"content-type", b"application/json"), (b"content-type", b"multipart/form-data")
+    for told in ([json, form], [form, json], [json, json]):
+        headers = read_headers([*told, (b"accept", b"*/*")])
+        assert headers.as_json().forwarded == [(b"accept", b"*/*"), json]
+        assert headers.content_type == b""
+    once = read_headers([json])
+    assert once.as_json() is once
+
+
 def test_what_connection_names_goes_no_further() -> None:
     incoming = read_headers([(b"connection", b"X-Hop, close"), (b"x-hop", b"1"), (b"x-kept", b"2")])
     assert incoming.forwarded == [(b"x-kept", b"2")]
