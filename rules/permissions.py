@@ -116,10 +116,14 @@ BAGS: Mapping[str, frozenset[str]] = {ADMIN: ALL, MEMBER: _EVERYONE, EXTERNAL: _
 """What a person's role in the organization grants, organization-wide."""
 TEAM_BAGS: Mapping[str, frozenset[str]] = {ADMIN: _SHARED, MEMBER: _WORKING, VIEWER: _LOOKING}
 """What a role in a team grants in that team and its projects."""
+_OTHERS_RULES = ("gatewayBudgets", "gatewayGuardrails", "routingPolicies")
+_OWN_CHOICES = (VIEW, "attach", "detach")
 OTHERS_DECIDE = frozenset(
-    p for p in _SHARED if resource_of(p) == "gatewayBudgets" and not p.endswith(f":{VIEW}")
+    p
+    for p in _SHARED
+    if resource_of(p) in _OTHERS_RULES and p.partition(":")[2] not in _OWN_CHOICES
 )
-"""What nobody holds in a workspace of their own: how much money one may spend is for others to decide."""
+"""What nobody holds in a workspace of their own: what one may spend, use and send is for others to decide."""
 _BINDING_BAGS: Mapping[str, frozenset[str]] = {
     ADMIN: ALL,
     MEMBER: _WORKING | _EVERYONE,

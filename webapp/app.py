@@ -49,7 +49,7 @@ def current_shell() -> Shell:
     state = control_plane()
     governs = shows_govern(
         state.settings.flag(GOVERNANCE_FLAG),
-        person.may("organization:manage"),
+        person.may("organization:manage") and person.may("governance:view"),
         lambda: is_governance_active(state.lake, person.organization_id, utcnow()),
     )
     return Shell(

@@ -120,6 +120,8 @@ class SettingsPage:
     links: tuple[tuple[str, str], ...] = ()
     """Label and address of other pages that belong to this one."""
     facts: tuple[tuple[str, str], ...] = ()
+    addresses: tuple[tuple[str, str], ...] = ()
+    """Label and text of what is to be entered elsewhere, each with a button that copies it."""
     search_label: str = ""
     search_hint: str = "How it begins, or a word of it"
     """What is searched, and how."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, redirect
+from werkzeug.wrappers import Response as AnyResponse
 
 from core.authoring import landing
 from core.authoring.validation import invalid
@@ -14,6 +15,7 @@ from rules.persona import AUTO, GOVERNANCE, PERSONAL, PROJECT, Standing, choices
 from webapp.access import signed_in, viewer
 from webapp.forms import save, show_form, typed
 from webapp.page_models.settings_pages import Field, FormPage
+from webapp.page_models.shell import SETTINGS_TABS
 from webapp.queries.persona import standing_of
 from webapp.state import control_plane
 
@@ -25,6 +27,17 @@ WORDS = {
     PROJECT: "Project home",
     GOVERNANCE: "Governance overview",
 }
+
+
+@blueprint.get("/settings")
+@signed_in
+def settings() -> AnyResponse:
+    """Send an address without a page to the first of the settings that opens, or to one's own account."""
+    who = viewer()
+    for path, _, permission, anywhere in SETTINGS_TABS:
+        if who.may_somewhere(permission) if anywhere else who.may(permission):
+            return redirect(path)
+    return redirect("/me/settings")
 
 
 @blueprint.get(HERE)

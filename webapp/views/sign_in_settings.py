@@ -56,7 +56,7 @@ def index() -> Response:
         HERE,
         utcnow(),
         (table, _directory(token)),
-        facts=(
+        addresses=(
             ("Redirect address to register", callback_address()),
             ("Directory (SCIM) address", callback_address().removesuffix(CALLBACK) + "/scim/v2"),
         ),

@@ -49,6 +49,7 @@ PEOPLE: dict[str, tuple[int, int, int]] = {
     "POST /settings/privacy/rules/<rule_id>/edit": (303, 404, 404),
     "POST /settings/privacy/rules/<rule_id>/delete": (303, 404, 404),
     "GET /me/data/person.zip": (303, 200, 200),
+    "GET /settings": (303, 302, 302),
     "GET /me/settings/landing": (303, 200, 200),
     "POST /me/settings/landing": (303, 422, 422),
     "GET /settings/members/<user_id>/data": (303, 403, 404),
