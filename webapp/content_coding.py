@@ -10,6 +10,9 @@ import brotli
 _GZIP_BITS = 31
 _ZLIB_BITS = 15
 _RAW_BITS = -15
+_STEP_BYTES = 16 * 1024
+# Tools that compress in blocks of 64 kB need a sixth of that for the largest body.
+_MOST_MEMBERS = 1000
 
 
 class CodingError(ValueError):
@@ -40,23 +43,35 @@ def _identity(body: bytes, _: int) -> bytes:
 
 
 def _gzip(body: bytes, limit_bytes: int) -> bytes:
-    plain = bytearray()
-    while body:
-        part, body = _inflated(body, _GZIP_BITS, limit_bytes + 1 - len(plain))
-        plain += part
-        if len(plain) > limit_bytes:
-            break
+    """Inflate one member after the other. What follows a member is copied each time, so a step is all that may."""
+    left, plain, members = memoryview(body), bytearray(), 0
+    while left:
+        members += 1
+        if members > _MOST_MEMBERS:
+            raise CodingError(f"The body has more than {_MOST_MEMBERS} compressed parts.")
+        stream = zlib.decompressobj(_GZIP_BITS)
+        while not stream.eof:
+            if not left:
+                raise CodingError("The compressed body ends too early.")
+            step = left[:_STEP_BYTES]
+            try:
+                plain += stream.decompress(step, limit_bytes + 1 - len(plain))
+            except zlib.error:
+                raise CodingError("The compressed body is damaged.") from None
+            if len(plain) > limit_bytes:
+                return bytes(plain)
+            left = left[len(step) - len(stream.unused_data) :]
     return bytes(plain)
 
 
 def _deflate(body: bytes, limit_bytes: int) -> bytes:
     # RFC 9110 means zlib's format by deflate; some senders leave its two-byte head out.
     is_zlib = len(body) >= 2 and body[0] & 15 == 8 and int.from_bytes(body[:2]) % 31 == 0
-    return _inflated(body, _ZLIB_BITS if is_zlib else _RAW_BITS, limit_bytes + 1)[0]
+    return _inflated(body, _ZLIB_BITS if is_zlib else _RAW_BITS, limit_bytes + 1)
 
 
-def _inflated(body: bytes, bits: int, most_bytes: int) -> tuple[bytes, bytes]:
-    """Return what the first stream of a body holds, at most ``most_bytes`` of it, and what follows the stream."""
+def _inflated(body: bytes, bits: int, most_bytes: int) -> bytes:
+    """Return what the first stream of a body holds, at most ``most_bytes`` of it."""
     stream = zlib.decompressobj(bits)
     try:
         plain = stream.decompress(body, most_bytes)
@@ -64,7 +79,7 @@ def _inflated(body: bytes, bits: int, most_bytes: int) -> tuple[bytes, bytes]:
         raise CodingError("The compressed body is damaged.") from None
     if not stream.eof and len(plain) < most_bytes:
         raise CodingError("The compressed body ends too early.")
-    return plain, stream.unused_data
+    return plain
 
 
 def _brotli(body: bytes, limit_bytes: int) -> bytes:

@@ -37,6 +37,17 @@ def test_takes_deflate_without_its_head_and_gzip_in_several_members() -> None:
     assert decoded(gzip.compress(PLAIN) * 2, "gzip", LIMIT_BYTES) == PLAIN * 2
 
 
+def test_a_body_of_very_many_members_is_refused_before_they_are_all_looked_at() -> None:
+    # Each copied all that followed it: half a million fit into a delivery, and kept a process busy for minutes.
+    many = gzip.compress(b"x", mtime=0) * 1000
+    assert decoded(many, "gzip", LIMIT_BYTES) == b"x" * 1000
+    with pytest.raises(CodingError, match="more than 1000 compressed parts"):
+        decoded(many + gzip.compress(b"x"), "gzip", LIMIT_BYTES)
+    apart = gzip.compress(b"y" * 70_000) + b"trailing"
+    with pytest.raises(CodingError, match="damaged"):
+        decoded(apart, "gzip", LIMIT_BYTES)
+
+
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "br"])
 def test_a_body_of_exactly_the_limit_passes_and_one_byte_more_does_not(coding: str) -> None:
     assert len(decoded(ENCODERS[coding](b"x" * LIMIT_BYTES), coding, LIMIT_BYTES)) == LIMIT_BYTES
