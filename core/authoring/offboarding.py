@@ -97,7 +97,7 @@ def _end_access(actor: Actor, user: User, now: datetime) -> dict[str, object]:
     )
     key_ids = [row.id for row in keys]
     for key_id in key_ids:
-        virtual_keys.revoke(actor, key_id, now)
+        virtual_keys.revoke(actor, key_id, now, "Its person was off-boarded.")
     api_key_ids = api_keys.revoke_all(actor, USER, user.id, now)
     invitations.cancel_all_for(actor, user.email, now)
     return {

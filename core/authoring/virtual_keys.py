@@ -10,7 +10,7 @@ from core.authoring.actor import Actor
 from core.authoring.governance_project import KIND as HIDDEN
 from core.authoring.record import Target, announced, audited, change, snapshot
 from core.authoring.rehashing import rehashed
-from core.authoring.validation import Complaints, description_error, name_error, not_found
+from core.authoring.validation import Complaints, description_error, invalid, name_error, not_found
 from core.authoring.versions import hold
 from core.changes import Change, ChangeKind
 from core.database import connection, transaction
@@ -25,6 +25,7 @@ ROTATION_GRACE = timedelta(hours=24)
 TAGS = 32
 TAG_CHARACTERS = 128
 PROVIDERS = 32
+MOST_REASON_CHARACTERS = 300
 _FOUND_BY = {"name", "tags", "display_prefix"}
 
 
@@ -124,9 +125,9 @@ def rotate(
     return row, secret
 
 
-def disable(actor: Actor, key_id: str, now: datetime) -> VirtualKey:
-    """Turn a key off; calling it again changes nothing. Raises Refused."""
-    return _switched(actor, key_id, "disabled", ChangeKind.VK_DISABLED, now)
+def disable(actor: Actor, key_id: str, now: datetime, reason: str = "") -> VirtualKey:
+    """Turn a key off and keep why; calling it again changes nothing. Raises Refused."""
+    return _switched(actor, key_id, "disabled", ChangeKind.VK_DISABLED, now, reason)
 
 
 def enable(actor: Actor, key_id: str, now: datetime) -> VirtualKey:
@@ -134,8 +135,9 @@ def enable(actor: Actor, key_id: str, now: datetime) -> VirtualKey:
     return _switched(actor, key_id, "active", ChangeKind.VK_ENABLED, now)
 
 
-def revoke(actor: Actor, key_id: str, now: datetime) -> VirtualKey:
-    """End a key for good, with its budgets; calling it again changes nothing. Raises Refused."""
+def revoke(actor: Actor, key_id: str, now: datetime, reason: str = "") -> VirtualKey:
+    """End a key for good, with its budgets, and keep why; calling it again changes nothing. Raises Refused."""
+    reason = _reason(reason)
     with change():
         row = find(actor.organization_id, key_id)
         if row.status == "revoked":
@@ -146,6 +148,7 @@ def revoke(actor: Actor, key_id: str, now: datetime) -> VirtualKey:
             ChangeKind.VK_REVOKED,
             now,
             status="revoked",
+            status_reason=reason,
             revoked_at=now,
             lookup_hash=None,
             previous_secret_hash=None,
@@ -235,11 +238,21 @@ def _changeable(organization_id: str, key_id: str) -> VirtualKey:
 
 
 def _switched(
-    actor: Actor, key_id: str, status: str, kind: ChangeKind, now: datetime
+    actor: Actor, key_id: str, status: str, kind: ChangeKind, now: datetime, reason: str = ""
 ) -> VirtualKey:
+    reason = _reason(reason)
     with change():
         row = _changeable(actor.organization_id, key_id)
-        return row if row.status == status else _changed(actor, row, kind, now, status=status)
+        if row.status == status:
+            return row
+        return _changed(actor, row, kind, now, status=status, status_reason=reason)
+
+
+def _reason(given: str) -> str:
+    reason = given.strip()
+    if len(reason) > MOST_REASON_CHARACTERS:
+        raise invalid({"reason": f"Keep it to {MOST_REASON_CHARACTERS} characters."})
+    return reason
 
 
 def _changed(

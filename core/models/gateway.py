@@ -41,6 +41,8 @@ class VirtualKey(Model):
     name = TextField()
     description = TextField(default="")
     status = TextField(default="active")
+    status_reason = TextField(default="")
+    """Why it is disabled or revoked, in the words of whoever did it."""
     secret_hash = TextField(unique=True)
     display_prefix = TextField()
     previous_secret_hash = TextField(null=True, index=True)

@@ -29,6 +29,10 @@ class Body(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """What a caller sends; a field that nobody knows is refused, so that a typing error is noticed."""
 
 
+class OptionalBody(Body, kw_only=True):
+    """A body that a caller may leave out."""
+
+
 class Query(msgspec.Struct, kw_only=True):
     """What an address may ask for behind the ``?``."""
 

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from core.fault import Fault
-from webapp.api.endpoint import Body, Endpoint, Routes
+from webapp.api.endpoint import Body, Endpoint, OptionalBody, Routes
 
 VERSION = "3.1.0"
 _PART = re.compile(r"<(?:\w+(?:\([^)]*\))?:)?(\w+)>")
@@ -100,7 +100,8 @@ def _operation(one: Endpoint, schemas: _Schemas) -> dict[str, Any]:
     }
     if one.body is not None:
         content = {"application/json": {"schema": schemas.of(one.body)}}
-        operation["requestBody"] = {"required": True, "content": content}
+        is_required = not issubclass(one.body, OptionalBody)
+        operation["requestBody"] = {"required": is_required, "content": content}
     return operation
 
 

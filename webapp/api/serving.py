@@ -12,7 +12,7 @@ from flask import Blueprint, Response, make_response, request
 from core.clock import utcnow
 from core.fault import Fault, Refused
 from webapp.access import api_caller, api_person, viewer
-from webapp.api.endpoint import Call, Endpoint, Routes
+from webapp.api.endpoint import Call, Endpoint, OptionalBody, Routes
 from webapp.api.idempotency import Once, answered_once
 from webapp.state import control_plane
 
@@ -87,6 +87,8 @@ def _query(kind: type[Any]) -> Any:
 
 
 def _body(kind: type[Any]) -> Any:
+    if issubclass(kind, OptionalBody) and not request.get_data():
+        return kind()
     if request.mimetype != JSON:
         raise Refused(Fault.BAD_REQUEST, f"Send the body as {JSON}.")
     data = request.get_data()

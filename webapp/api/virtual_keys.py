@@ -14,7 +14,17 @@ from core.lake.keys import usage_of_key
 from core.models import Project, VirtualKey
 from rules.permissions import Place
 from webapp.api.budgets import usd
-from webapp.api.endpoint import Body, Call, ListQuery, Moment, Page, Routes, given, moment
+from webapp.api.endpoint import (
+    Body,
+    Call,
+    ListQuery,
+    Moment,
+    OptionalBody,
+    Page,
+    Routes,
+    given,
+    moment,
+)
 from webapp.api.paging import page_of
 from webapp.api.resource import AwareMoment, columns_of
 from webapp.api.shared import GATEWAY
@@ -30,6 +40,7 @@ class VirtualKeyOut(msgspec.Struct, kw_only=True):
     name: str
     description: str
     status: str
+    status_reason: str
     display_prefix: str
     project_id: str
     principal_user_id: str | None
@@ -50,6 +61,12 @@ class MintedKey(msgspec.Struct, kw_only=True):
 
     virtual_key: VirtualKeyOut
     secret: str
+
+
+class Why(OptionalBody, kw_only=True):
+    """Why a key is turned off, for the audit log and for whoever looks at the key."""
+
+    reason: str = ""
 
 
 class NewKeyBudget(Body, kw_only=True):
@@ -175,10 +192,10 @@ def rotate_virtual_key(call: Call, key_id: str) -> MintedKey:
 
 
 @KEYS.post("/<key_id>/disable", "virtualKeys:update", **_KEY)
-def disable_virtual_key(call: Call, key_id: str) -> VirtualKeyOut:
-    """Turn a virtual key off for now."""
+def disable_virtual_key(call: Call, key_id: str, body: Why) -> VirtualKeyOut:
+    """Turn a virtual key off for now; a ``reason`` may be given."""
     _found(call, key_id)
-    return key_out(virtual_keys.disable(call.actor, key_id, call.now))
+    return key_out(virtual_keys.disable(call.actor, key_id, call.now, body.reason))
 
 
 @KEYS.post("/<key_id>/enable", "virtualKeys:update", **_KEY)
@@ -189,10 +206,10 @@ def enable_virtual_key(call: Call, key_id: str) -> VirtualKeyOut:
 
 
 @KEYS.post("/<key_id>/revoke", "virtualKeys:delete", **_KEY)
-def revoke_virtual_key(call: Call, key_id: str) -> VirtualKeyOut:
-    """End a virtual key for good; gateways refuse it within two seconds."""
+def revoke_virtual_key(call: Call, key_id: str, body: Why) -> VirtualKeyOut:
+    """End a virtual key for good; gateways refuse it within two seconds; a ``reason`` may be given."""
     _found(call, key_id)
-    return key_out(virtual_keys.revoke(call.actor, key_id, call.now))
+    return key_out(virtual_keys.revoke(call.actor, key_id, call.now, body.reason))
 
 
 @KEYS.get("/<key_id>/spend", "gatewayUsage:view", **_KEY)

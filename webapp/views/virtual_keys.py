@@ -136,7 +136,7 @@ def rotate(key_id: str) -> Response:
 def disable(key_id: str) -> Response:
     """Turn a key off."""
     row, _ = found_key(key_id)
-    authoring.disable(viewer().actor(), row.id, utcnow())
+    authoring.disable(viewer().actor(), row.id, utcnow(), request.form.get("reason", ""))
     flash(f"{row.name} is disabled; gateways refuse it within two seconds.", "positive")
     return _after(row.id)
 
@@ -156,7 +156,7 @@ def enable(key_id: str) -> Response:
 def revoke(key_id: str) -> Response:
     """End a key for good."""
     row, _ = found_key(key_id)
-    authoring.revoke(viewer().actor(), row.id, utcnow())
+    authoring.revoke(viewer().actor(), row.id, utcnow(), request.form.get("reason", ""))
     flash(f"{row.name} is revoked; gateways refuse it within two seconds.", "positive")
     return _after(row.id)
 

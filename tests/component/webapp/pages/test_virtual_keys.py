@@ -34,6 +34,7 @@ from core.models import AuditRow, Budget, Project, Provider, User, VirtualKey
 from core.secrets import Secret
 from rules.activity_events import API_CALL, GATEWAY_SOURCE, ActivityEvent
 from tests.component.webapp.pages.desk import DRAWER, TABLES, Desk, desk, error_of, shown
+from tests.component.webapp.pages.world import form_token
 from tests.statements import counted
 
 HERE = "/settings/virtual-keys"
@@ -234,16 +235,25 @@ def test_a_key_is_rotated_switched_and_ended(tmp_path: Path) -> None:
     found = virtual_keys.find_by_secret(at.settings.pepper, shown(answer), utcnow())
     assert found is not None and found.id == row.id
     assert "Two secrets work" in at.client.get(here).text
-    assert at.post(f"{here}/disable").headers["Location"] == here
-    assert "Disabled" in at.client.get(here).text
+    assert at.post(f"{here}/disable", reason="on leave").headers["Location"] == here
+    page = at.client.get(here).text
+    assert "Disabled" in page and "on leave" in page
     assert at.post(f"{here}/enable", TABLES).headers["Location"] == HERE
     assert VirtualKey.get_by_id(row.id).status == "active"
-    at.post(f"{here}/revoke")
+    assert VirtualKey.get_by_id(row.id).status_reason == "", "it is on again"
+    api = f"/api/gateway/v1/virtual-keys/{row.id}"
+    token = {"X-CSRF-Token": form_token(at.client)}
+    long = at.client.post(f"{api}/disable", json={"reason": "x" * 301}, headers=token)
+    assert (long.status_code, list(long.json["error"]["errors"])) == (422, ["reason"])
+    assert at.client.post(f"{api}/disable", headers=token).json["status_reason"] == ""
+    ended = at.client.post(f"{api}/revoke", json={"reason": "leaked"}, headers=token)
+    assert ended.json["status_reason"] == "leaked"
+    assert AuditRow.select().order_by(AuditRow.id.desc()).get().after["status_reason"] == "leaked"
     page = at.client.get(here).text
-    assert "Revoked" in page and "/rotate" not in page
+    assert "Revoked" in page and "leaked" in page and "/rotate" not in page
     assert at.post(f"{here}/enable").status_code == 409
     actions = [audit.action for audit in AuditRow.select().where(AuditRow.target_id == row.id)]
-    verbs = ("created", "rotated", "disabled", "enabled", "revoked")
+    verbs = ("created", "rotated", "disabled", "enabled", "disabled", "revoked")
     assert actions == [f"gateway.virtual_key.{verb}" for verb in verbs]
     audit = at.client.get(f"/settings/audit-log?targetKind=virtual_key&targetId={row.id}&days=")
     assert "gateway.virtual_key.rotated" in audit.text
