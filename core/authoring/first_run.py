@@ -81,8 +81,10 @@ def create_administrator(
             _name(actor, organization_name, now)
         user = _administrator(actor, new, now)
         OneTimeLink.update(used_at=now, user_id=user.id).where(OneTimeLink.id == link.id).execute()
-        audited(actor, Target("organization.set_up", "user", user.id), now)
-        return Organization.get_by_id(link.organization_id), user
+        organization = Organization.get_by_id(link.organization_id)
+        after = {"organization": organization.name, "role": ADMIN}
+        audited(actor, Target("organization.set_up", "user", user.id), now, after=after)
+        return organization, user
 
 
 def is_unnamed() -> bool:

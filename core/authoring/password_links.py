@@ -6,6 +6,7 @@ from core.authoring import people
 from core.authoring.actor import Actor
 from core.authoring.people import PASSWORD_LINK
 from core.authoring.record import Target, audited, change
+from core.clock import isoformat
 from core.fault import Fault, Refused
 from core.ids import new_id, new_token
 from core.models import Member, OneTimeLink, User
@@ -31,7 +32,9 @@ def create(actor: Actor, user_id: str, pepper: Secret, now: datetime) -> Secret:
             created_at=now,
             expires_at=now + LIFETIME,
         )
-        audited(actor, Target("user.password_link_created", "user", user.id), now)
+        after = {"expires_at": isoformat(now + LIFETIME)}
+        target = Target("user.password_link_created", "user", user.id)
+        audited(actor, target, now, after=after)
     return token
 
 

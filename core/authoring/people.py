@@ -18,6 +18,7 @@ from core.authoring.validation import (
     not_found,
     password_error,
 )
+from core.clock import isoformat
 from core.grants import person_grants
 from core.ids import new_id
 from core.models import Member, OneTimeLink, User
@@ -160,7 +161,17 @@ def set_password(actor: Actor, user_id: str, password: Secret, now: datetime) ->
             locked_until=None,
         ).where(User.id == user.id).execute()
         end_password_links(user.id)
-        audited(actor, Target("user.password_set", "user", user.id), now)
+        before = {
+            "has_password": user.password_hash is not None,
+            "locked_until": _stamp(user.locked_until),
+            "session_epoch": user.session_epoch,
+        }
+        after = {
+            "has_password": True,
+            "locked_until": None,
+            "session_epoch": user.session_epoch + 1,
+        }
+        audited(actor, Target("user.password_set", "user", user.id), now, before, after)
 
 
 def end_password_links(user_id: str) -> None:
@@ -179,7 +190,14 @@ def end_sessions(actor: Actor, user_id: str, now: datetime) -> None:
     with change():
         user, _ = find(actor.organization_id, user_id)
         User.update(session_epoch=User.session_epoch + 1).where(User.id == user.id).execute()
-        audited(actor, Target("user.sessions_ended", "user", user.id), now)
+        before, after = (
+            {"session_epoch": epoch} for epoch in (user.session_epoch, user.session_epoch + 1)
+        )
+        audited(actor, Target("user.sessions_ended", "user", user.id), now, before, after)
+
+
+def _stamp(moment: datetime | None) -> str | None:
+    return None if moment is None else isoformat(moment)
 
 
 def find(organization_id: str, user_id: str) -> tuple[User, Member]:

@@ -4,12 +4,22 @@ from datetime import timedelta
 
 import pytest
 
-from core.authoring import first_run, organizations, people, projects
+from core.authoring import first_run, organizations, password_links, people, projects
 from core.authoring.actor import Actor
 from core.authoring.people import NewUser
 from core.authoring.personal_keys import fresh_personal_key
 from core.fault import Fault, Refused
-from core.models import Member, OneTimeLink, Organization, Project, Provider, Team, User, VirtualKey
+from core.models import (
+    AuditRow,
+    Member,
+    OneTimeLink,
+    Organization,
+    Project,
+    Provider,
+    Team,
+    User,
+    VirtualKey,
+)
 from core.secrets import Secret
 from tests.component.core.authoring.acme import NOW, PEPPER, SEALER, acme
 
@@ -112,3 +122,21 @@ def test_a_personal_key_reaches_every_provider_the_sandbox_last() -> None:
     assert again.id == key.id
     assert other != secret
     assert VirtualKey.select().count() == 1
+
+
+def test_the_audit_log_says_what_passwords_and_sessions_were_before_and_no_secret() -> None:
+    org = acme()
+    assert ADA.password is not None
+    people.set_password(org.actor, org.ada.id, ADA.password, NOW)
+    token = password_links.create(org.actor, org.ada.id, PEPPER, NOW)
+    people.end_sessions(org.actor, org.ada.id, NOW)
+    rows = {row.action: row for row in AuditRow.select().where(AuditRow.target_id == org.ada.id)}
+    told = rows["user.password_set"]
+    assert (told.before["has_password"], told.after["has_password"]) == (False, True)
+    assert told.after["session_epoch"] == told.before["session_epoch"] + 1
+    ended = rows["user.sessions_ended"]
+    assert ended.before == {"session_epoch": 1} and ended.after == {"session_epoch": 2}
+    link = rows["user.password_link_created"]
+    assert link.after == {"expires_at": "2026-11-03T14:00:00.000Z"}
+    text = repr([(row.before, row.after) for row in rows.values()])
+    assert ADA.password.reveal() not in text and token.reveal() not in text
