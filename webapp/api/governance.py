@@ -209,12 +209,13 @@ class AuditOut(msgspec.Struct, kw_only=True):
 
 
 class AuditQuery(ListQuery, kw_only=True):
-    """Which changes a list shows: by person, part of the action's code, what was changed, and from when on."""
+    """Which changes a list shows: by person, part of an action's code, what was changed, project, and from when on."""
 
     who: Annotated[str, msgspec.Meta(max_length=200)] = ""
     action: Annotated[str, msgspec.Meta(max_length=200)] = ""
     target_kind: Annotated[str, msgspec.Meta(max_length=200)] = ""
     target_id: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    project_id: Annotated[str, msgspec.Meta(max_length=200)] = ""
     since: AwareMoment | None = None
 
 
@@ -224,7 +225,8 @@ AUDIT = Routes("Audit log", f"{GOVERNANCE}/audit-log")
 @AUDIT.get("", "auditLog:view")
 def list_audit_log(call: Call, query: AuditQuery) -> Page[AuditOut]:
     """List administrative changes."""
-    wanted = AuditFilter(query.who, query.action, query.target_kind, query.target_id, query.since)
+    target = (query.target_kind, query.target_id)
+    wanted = AuditFilter(query.who, query.action, *target, query.since, query.project_id)
     rows = audit_rows(call.organization_id, wanted)
     return page_of(query, rows, AuditRow.id, _changes, "audit-log")
 

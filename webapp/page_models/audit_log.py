@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -46,6 +46,7 @@ class Asked:
     action: str = ""
     target_kind: str = ""
     target_id: str = ""
+    project_id: str = ""
     days: str = "30"
     size: int = SIZES[0]
     below_id: int = 0
@@ -60,6 +61,7 @@ class Asked:
             action=_text(given, "action"),
             target_kind=_text(given, "targetKind"),
             target_id=_text(given, "targetId"),
+            project_id=_text(given, "projectId"),
             days=days if days in dict(PERIODS) else "30",
             size=int(size) if size in map(str, SIZES) else SIZES[0],
             below_id=int(below[:18]) if below.isascii() and below.isdigit() else 0,
@@ -68,7 +70,9 @@ class Asked:
     def filter(self, now: datetime) -> AuditFilter:
         """Return the rows that are asked for."""
         since = now - timedelta(days=int(self.days)) if self.days else None
-        return AuditFilter(self.who, self.action, self.target_kind, self.target_id, since)
+        return AuditFilter(
+            self.who, self.action, self.target_kind, self.target_id, since, self.project_id
+        )
 
     def address(self, path: str, **changed: str) -> str:
         """Return the address of the same question with some of it changed."""
@@ -77,6 +81,7 @@ class Asked:
             "action": self.action,
             "targetKind": self.target_kind,
             "targetId": self.target_id,
+            "projectId": self.project_id,
             "days": self.days,
             "size": str(self.size) if self.size != SIZES[0] else "",
         } | changed
@@ -94,6 +99,7 @@ class AuditLogPage:
     people: Mapping[str, str]
     older: int
     path: str
+    projects: Sequence[tuple[str, str]] = ()
 
     @property
     def periods(self) -> tuple[tuple[str, str], ...]:

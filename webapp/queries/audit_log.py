@@ -7,10 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from core.models import AuditRow, User
+from peewee import fn
+
+from core.authoring.governance_project import KIND as HIDDEN
+from core.models import AuditRow, Project, User
 from webapp.queries.searched import people_found
 
 EXPORT_BATCH_ROWS = 5000
+MOST_PROJECTS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,8 @@ class AuditFilter:
     target_kind: str = ""
     target_id: str = ""
     since: datetime | None = None
+    project_id: str = ""
+    """Of the project itself, and of whatever says that it stands in the project."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +52,14 @@ def audit_page(
     rows = list(query.order_by(AuditRow.id.desc()).limit(size + 1))
     shown = rows[:size]
     return AuditPage(shown, people_of(shown), shown[-1].id if len(rows) > size else 0)
+
+
+def project_choices(organization_id: str) -> list[tuple[str, str]]:
+    """Return the shared projects, archived ones too, by name."""
+    rows = Project.select(Project.id, Project.name).where(
+        Project.organization_id == organization_id, ~Project.is_personal, Project.kind != HIDDEN
+    )
+    return [(row.id, row.name) for row in rows.order_by(Project.name).limit(MOST_PROJECTS)]
 
 
 def people_of(rows: Iterable[AuditRow]) -> dict[str, str]:
@@ -80,6 +94,12 @@ def audit_rows(organization_id: str, wanted: AuditFilter) -> Any:
         query = query.where(AuditRow.target_id == wanted.target_id)
     if wanted.since is not None:
         query = query.where(AuditRow.created_at >= wanted.since)
+    if wanted.project_id:
+        states = (fn.LOWER(AuditRow.before), fn.LOWER(AuditRow.after))
+        is_named = AuditRow.target_id == wanted.project_id
+        for state in states:
+            is_named |= state.contains(f'"{wanted.project_id.lower()}"')
+        query = query.where(is_named)
     if wanted.who:
         people = people_found(organization_id, wanted.who)
         query = query.where(

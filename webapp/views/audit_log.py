@@ -9,7 +9,7 @@ from core.clock import utcnow
 from webapp.access import requires, viewer
 from webapp.page_models import audit_log as pages
 from webapp.pages import respond
-from webapp.queries.audit_log import audit_batches, audit_page
+from webapp.queries.audit_log import audit_batches, audit_page, project_choices
 
 blueprint = Blueprint("audit_log", __name__)
 HERE = "/settings/audit-log"
@@ -21,7 +21,8 @@ def index() -> Response:
     """Answer with one page of the log."""
     asked, now = pages.Asked.read(request.args), utcnow()
     found = audit_page(viewer().organization_id, asked.filter(now), asked.size, asked.below_id)
-    page = pages.AuditLogPage(now, asked, found.rows, found.people, found.older, HERE)
+    projects = [("", "All projects"), *project_choices(viewer().organization_id)]
+    page = pages.AuditLogPage(now, asked, found.rows, found.people, found.older, HERE, projects)
     return respond("audit_log.html", ("rows",), page=page)
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
 
 from core.audit import Entry, append
-from core.authoring import budgets, teams
+from core.authoring import budgets, projects, teams
 from core.database import database, transaction
 from core.models import AuditRow
 from tests.component.webapp.pages.world import (
@@ -84,6 +84,26 @@ def test_filters_leave_what_was_asked_for(log: Log) -> None:
     assert len(log.client.get(f"{api}2000-01-01T00:00:00Z").json["data"]) == len(every)
     assert log.client.get(f"{api}yesterday").status_code == 400
     assert "Nothing was changed" in log.client.get(f"{HERE}?days=&who=nobody-of-this-name").text
+
+
+def test_a_project_leaves_what_is_about_it_and_what_stands_in_it(log: Log) -> None:
+    actor, now = log.world.actor, fixed_now()
+    project, other = (
+        projects.create(actor, name, name.lower(), log.world.team_ids[0], now)
+        for name in ("Coding", "Writing")
+    )
+    new = budgets.NewBudget("Coding's", "project", project.id, "month", 10**9)
+    budget = budgets.create(actor, new, now)
+    budgets.create(actor, replace(new, name="Writing's", scope_id=other.id), now)
+    told = table(log, f"?days=&projectId={project.id}")
+    assert {row["target_id"] for row in told} == {project.id, budget.id}
+    page = log.client.get(f"{HERE}?days=&projectId={project.id}").text
+    assert (
+        f'<option value="{project.id}" selected>Coding' in page
+        and other.id not in page.split("<tbody>")[1]
+    )
+    api = log.client.get(f"/api/governance/audit-log?project_id={project.id}").json["data"]
+    assert {row["target_id"] for row in api} == {project.id, budget.id}
 
 
 def test_pages_follow_one_another_without_a_gap(log: Log) -> None:

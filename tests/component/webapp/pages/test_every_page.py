@@ -39,7 +39,7 @@ PAGES = (
     ("/governance/anomalies", 5, {"anomalies": 3}),
     ("/governance/anomalies/{anomaly}", 5, {}),
     ("/settings/jobs", 4, {"jobs": 2}),
-    ("/settings/audit-log", 5, {"rows": 3}),
+    ("/settings/audit-log", 6, {"rows": 4}),
 )
 
 
