@@ -63,6 +63,7 @@ class Kind(enum.Enum):
 
 
 _FOR_KEYS = (Kind.API, Kind.API_OWN)
+_WITH_FORMS = (Kind.PUBLIC, Kind.SIGNED_IN, Kind.PERMITTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +182,7 @@ def _check() -> Response | None:
     access = declared(current_app.view_functions[request.endpoint])
     if access is None:
         raise RuntimeError(f"{request.endpoint} declares no access")
+    _refuse_nul(access)
     if access.kind is Kind.MACHINE:
         return None
     _connect()
@@ -194,6 +196,16 @@ def _check() -> Response | None:
     if refusal is None:
         check_csrf(control_plane().settings)
     return refusal
+
+
+def _refuse_nul(access: Access) -> None:
+    """Raise Refused(BAD_REQUEST) for a text that PostgreSQL could not be asked about."""
+    texts = [str(value) for value in (request.view_args or {}).values()]
+    texts += [each for several in request.args.listvalues() for each in several]
+    if access.kind in _WITH_FORMS:
+        texts += [each for several in request.form.listvalues() for each in several]
+    if any("\0" in text for text in texts):
+        raise Refused(Fault.BAD_REQUEST, "A text holds a NUL character.")
 
 
 def _refusal(access: Access) -> Response | None:

@@ -286,6 +286,8 @@ def _body() -> dict[str, Any]:
         body = orjson.loads(request.get_data())
     except orjson.JSONDecodeError:
         body = None
+    if b"\\u0000" in request.get_data():
+        raise scim.invalid("A text holds a NUL character.", "invalidValue")
     if not isinstance(body, dict):
         raise scim.invalid("The body must be a JSON object.", "invalidSyntax")
     return body

@@ -83,6 +83,23 @@ def test_each_role_gets_what_the_matrix_says(tmp_path: Path, role: str) -> None:
     assert found == expected
 
 
+def test_a_nul_is_refused_by_every_route_before_it_is_looked_up(tmp_path: Path) -> None:
+    client = sign_in(site(tmp_path).app, "ada@acme.test")
+    wrong = []
+    for route in MATRIX:
+        method, path = method_and_path(route)
+        addresses = [f"{path}?q=%00"]
+        if "<" in route:
+            addresses.append(path.replace("none", "a%00b"))
+        for address in addresses:
+            status = client.open(address, method=method).status_code
+            # Where a converter takes no such text there is no route.
+            if status not in (400, 404, 405):
+                wrong.append((method, address, status))
+    assert wrong == []
+    assert client.post("/sign-in", data={"email": "a\0b"}).status_code == 400
+
+
 def cookie_of(app: Flask, email: str) -> str:
     """Return the session cookie of a sign-in, which is slow on purpose and so done once."""
     cookie = sign_in(app, email).get_cookie("langwatch_session")

@@ -120,6 +120,11 @@ def test_a_person_is_added_found_changed_and_listed(directory: Directory) -> Non
     assert Department.select().count() == 1
 
 
+def test_a_text_with_a_nul_is_refused_by_name(directory: Directory) -> None:
+    answer = directory.ask("POST", "/Users", {"userName": "a\0b@acme.test", "active": True})
+    assert (answer.status_code, answer.json["scimType"]) == (400, "invalidValue")
+
+
 def test_patches_as_directories_send_them(directory: Directory) -> None:
     eve = directory.add("eve")
     path = f"/Users/{eve['id']}"
