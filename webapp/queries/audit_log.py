@@ -10,7 +10,7 @@ from typing import Any
 from peewee import fn
 
 from core.authoring.governance_project import KIND as HIDDEN
-from core.models import AuditRow, Project, User
+from core.models import AuditRow, Budget, Project, User, VirtualKey
 from webapp.queries.searched import people_found
 
 EXPORT_BATCH_ROWS = 5000
@@ -29,7 +29,7 @@ class AuditFilter:
     target_id: str = ""
     since: datetime | None = None
     project_id: str = ""
-    """Of the project itself, and of whatever says that it stands in the project."""
+    """Of the project itself, of whatever says that it stands in the project, and of its keys with their budgets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +95,31 @@ def audit_rows(organization_id: str, wanted: AuditFilter) -> Any:
     if wanted.since is not None:
         query = query.where(AuditRow.created_at >= wanted.since)
     if wanted.project_id:
-        states = (fn.LOWER(AuditRow.before), fn.LOWER(AuditRow.after))
-        is_named = AuditRow.target_id == wanted.project_id
-        for state in states:
-            is_named |= state.contains(f'"{wanted.project_id.lower()}"')
-        query = query.where(is_named)
+        query = query.where(_of_project(organization_id, wanted.project_id))
     if wanted.who:
         people = people_found(organization_id, wanted.who)
         query = query.where(
             people.among(AuditRow.actor_id) | AuditRow.actor_id.startswith(wanted.who)
         )
     return query
+
+
+def _of_project(organization_id: str, project_id: str) -> Any:
+    """Return the condition that a row is about a project or what is in it.
+
+    Most rows name the project in their states. What the gateway writes of a key, such as what a policy blocked, and
+    the budgets of a single key name only the key.
+    """
+    keys = VirtualKey.select(VirtualKey.id).where(
+        VirtualKey.organization_id == organization_id, VirtualKey.project_id == project_id
+    )
+    budgets = Budget.select(Budget.id).where(
+        Budget.organization_id == organization_id,
+        Budget.scope == "virtual_key",
+        Budget.scope_id.in_(keys),
+    )
+    is_its = AuditRow.target_id == project_id
+    is_its |= AuditRow.target_id.in_(keys) | AuditRow.target_id.in_(budgets)
+    for state in (fn.LOWER(AuditRow.before), fn.LOWER(AuditRow.after)):
+        is_its |= state.contains(f'"{project_id.lower()}"')
+    return is_its

@@ -12,9 +12,10 @@ import pytest
 from flask.testing import FlaskClient
 
 from core.audit import Entry, append
-from core.authoring import budgets, projects, teams
+from core.authoring import budgets, projects, providers, teams, virtual_keys
 from core.database import database, transaction
 from core.models import AuditRow
+from core.secrets import Secret
 from tests.component.webapp.pages.world import (
     World,
     fixed_now,
@@ -95,15 +96,26 @@ def test_a_project_leaves_what_is_about_it_and_what_stands_in_it(log: Log) -> No
     new = budgets.NewBudget("Coding's", "project", project.id, "month", 10**9)
     budget = budgets.create(actor, new, now)
     budgets.create(actor, replace(new, name="Writing's", scope_id=other.id), now)
+    sealer = log.client.application.extensions["control_plane"].sealer
+    openai = providers.NewProvider("main", "openai", credential=Secret("sk-x"))
+    provider = providers.create(actor, openai, sealer, now)
+    keyed = virtual_keys.NewVirtualKey("agent", project.id, (provider.id,))
+    key, _ = virtual_keys.create(actor, keyed, Secret("p" * 32), now)
+    limit = replace(new, name="Agent's", scope="virtual_key", scope_id=key.id)
+    of_key = budgets.create(actor, limit, now)
+    with transaction():
+        blocked = ("gateway.policy.blocked", "virtual_key", key.id, "gateway")
+        append(Entry(actor.organization_id, key.id, *blocked), now)
     told = table(log, f"?days=&projectId={project.id}")
-    assert {row["target_id"] for row in told} == {project.id, budget.id}
+    assert {row["target_id"] for row in told} == {project.id, budget.id, key.id, of_key.id}
+    assert told[0]["action"] == "gateway.policy.blocked"
     page = log.client.get(f"{HERE}?days=&projectId={project.id}").text
     assert (
         f'<option value="{project.id}" selected>Coding' in page
         and other.id not in page.split("<tbody>")[1]
     )
     api = log.client.get(f"/api/governance/audit-log?project_id={project.id}").json["data"]
-    assert {row["target_id"] for row in api} == {project.id, budget.id}
+    assert [str(row["id"]) for row in api] == [row["id"] for row in told]
 
 
 def test_pages_follow_one_another_without_a_gap(log: Log) -> None:
