@@ -107,6 +107,8 @@ class GovernancePage:
     may_manage_sources: bool
     may_manage_rules: bool
     may_have_key: bool
+    may_open_calls: bool
+    """Everybody's calls have pages that open for the viewer."""
     setup: Callable[[], SetupState]
     """Asked only while there is nothing else to show."""
 

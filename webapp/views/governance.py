@@ -9,6 +9,8 @@ from webapp.access import requires, viewer
 from webapp.lake import lake_activity
 from webapp.page_models.governance import GovernancePage, View
 from webapp.pages import asked_fragment, respond
+from webapp.queries.calls import LOGS
+from webapp.queries.virtual_keys import OTHERS, VIEW
 from webapp.setup_state import setup_state
 from webapp.state import control_plane
 
@@ -32,6 +34,7 @@ def home() -> Response:
         may_manage_sources=who.may("ingestionSources:manage"),
         may_manage_rules=who.may("anomalyRules:manage"),
         may_have_key=who.may("virtualKeys:create"),
+        may_open_calls=all(map(who.may, (LOGS, VIEW, OTHERS))),
         setup=lambda: setup_state(control_plane().lake, who.organization_id, now),
     )
     offered = FRAGMENTS if page.may_see_activity else ()

@@ -11,7 +11,9 @@ from typing import Any
 import orjson
 import pytest
 
-from core.authoring import organizations, privacy, team_members
+from core.authoring import bindings, custom_roles, organizations, privacy, team_members
+from core.authoring.bindings import NewBinding
+from core.authoring.custom_roles import NewRole
 from core.authoring.privacy import NewPrivacyRule
 from core.clock import utcnow
 from core.database import transaction
@@ -19,7 +21,9 @@ from core.models import AuditRow, CapturedContent, LedgerRow, Provider, VirtualK
 from rules.privacy import PLACEHOLDER
 from tests.component.webapp.pages.desk import Desk, desk
 from tests.component.webapp.pages.test_virtual_keys import a_key, a_project, person
+from tests.component.webapp.pages.world import fixed_now, full_world, settings_in, signed_in
 from tests.statements import counted
+from webapp.app import create_app
 
 CANARY = "canary-of-a-question-57721"
 ANSWER = "canary-of-an-answer-56649"
@@ -200,6 +204,24 @@ def test_calls_are_listed_within_reach_filtered_and_a_page_at_a_time(tmp_path: P
     with counted() as statements:
         dan.get(f"{here}?days=90")
     assert len(statements.selects()) <= 9
+
+
+def test_the_governance_home_leads_to_calls_where_they_open(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path / "var")
+    world = full_world(settings, fixed_now())
+    app = create_app(settings)
+    link = 'href="/gateway/calls/'
+    assert link in signed_in(app).get("/governance").text
+    role = custom_roles.create(
+        world.actor, NewRole("analyst", ("governance:view", "activityMonitor:view")), utcnow()
+    )
+    dan_id = person("dan@acme.test")
+    bound = NewBinding(
+        "user", dan_id, "custom", "organization", world.actor.organization_id, role.id
+    )
+    bindings.create(world.actor, bound, utcnow())
+    page = signed_in(app, "dan@acme.test").get("/governance").text
+    assert "Latest requests" in page and link not in page
 
 
 def _statuses(browser: Any, call_id: str) -> tuple[int, int]:
